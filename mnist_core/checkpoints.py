@@ -1,0 +1,180 @@
+"""Save, load and list checkpoints.
+
+A checkpoint is three files side by side: NAME.safetensors (the weights), NAME.json (the card, from which
+the model is rebuilt) and NAME.answers.npz (the logits on the test set, tied to the weights by their hash).
+Nothing is ever unpickled, and every file is written beside its place and then moved onto it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from mnist_core.architectures import ARCHITECTURES, build, parameter_count
+
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+# What opens when nothing is asked for, in order of preference; the first that is there.
+PREFERRED = ("mnistnet", "batchnorm_cnn", "wide_cnn", "simple_cnn", "mlp")
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """An accuracy with its 95 % Wilson interval, and what it was counted on."""
+
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself."""
+
+    name: str
+    architecture: str
+    arguments: dict
+    parameters: int
+    sha256: str
+    recipe: dict
+    data: str
+    history: list[dict]
+    validation: Score
+    test: Score
+    versions: dict = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError("is not an object")
+        unknown = values.keys() - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"has unknown entries: {', '.join(sorted(unknown))}")
+        try:
+            card = cls(**{**values, "validation": Score(**values["validation"]), "test": Score(**values["test"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"misses or mistypes an entry ({error})") from None
+        if card.architecture not in ARCHITECTURES:
+            raise ValueError(f"names an unknown architecture, {card.architecture!r}")
+        expected = {"arguments": dict, "recipe": dict, "history": list, "sha256": str, "parameters": int}
+        for name, kind in expected.items():
+            if not isinstance(getattr(card, name), kind):
+                raise ValueError(f"has an entry of the wrong type: {name}")
+        return card
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+
+def save_checkpoint(card: Card, model: nn.Module, logits: np.ndarray, folder: Path = CHECKPOINTS) -> Card:
+    """Write weights, answers and card; the card goes last, so that what it describes is always there."""
+    weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})
+    folder = Path(folder)
+    write_atomically(folder / f"{card.name}.safetensors", weights)
+    with replacing(folder / f"{card.name}.answers.npz") as path, open(path, "wb") as file:
+        np.savez_compressed(file, logits=logits.astype(np.float32), sha256=card.sha256)
+    write_atomically(folder / f"{card.name}.json", card.to_json().encode())
+    return card
+
+
+def load_checkpoint(name: str, folder: Path = CHECKPOINTS) -> tuple[nn.Module, Card]:
+    """The model, rebuilt from its card and ready to answer, and the card."""
+    card, weights = _read(name, Path(folder))
+    file = f"{name}.safetensors"
+    try:
+        model = build(card.architecture, **card.arguments)
+        model.load_state_dict(load_tensors(weights))
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{file} does not fit the architecture on its card: {reason}") from None
+    if parameter_count(model) != card.parameters:
+        raise CheckpointError(f"{name}.json promises {card.parameters:,} parameters, not {parameter_count(model):,}.")
+    return model.eval(), card
+
+
+def load_answers(card: Card, folder: Path = CHECKPOINTS) -> np.ndarray:
+    """The logits that this very checkpoint gave on the test set, N x 10."""
+    path = Path(folder) / f"{card.name}.answers.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            logits, sha256 = archive["logits"], str(archive["sha256"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name} is missing.") from None
+    except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
+        raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
+    if sha256 != card.sha256:
+        raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
+    if logits.shape != (card.test.total, 10):
+        raise CheckpointError(f"{path.name} holds {logits.shape} logits instead of {(card.test.total, 10)}.")
+    return logits
+
+
+def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[CheckpointError]]:
+    """The cards of all usable checkpoints, the preferred ones first, and an error for each that is not."""
+    cards, errors = [], []
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            cards.append(_read(path.stem, path.parent)[0])
+        except CheckpointError as error:
+            errors.append(error)
+    order = {name: place for place, name in enumerate(PREFERRED)}
+    return sorted(cards, key=lambda card: (order.get(card.name, len(order)), card.name)), errors
+
+
+def _read(name: str, folder: Path) -> tuple[Card, bytes]:
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise CheckpointError(f"{name!r} is not the name of a checkpoint.")
+    card_path, weights_path = folder / f"{name}.json", folder / f"{name}.safetensors"
+    for path in (card_path, weights_path):
+        if not path.is_file():
+            raise CheckpointError(f"{path.name} is missing.")
+    try:
+        card = Card.from_json(card_path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{card_path.name} is not the card of a checkpoint: {error}.") from None
+    if card.name != name:
+        raise CheckpointError(f"{card_path.name} is the card of {card.name!r}.")
+    weights = weights_path.read_bytes()
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
+        raise CheckpointError(f"{weights_path.name} is not the file its card describes: it was cut, altered or mixed up.")
+    return card, weights
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, moved onto it when the block ends well and gone when it does not."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    try:
+        yield Path(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+

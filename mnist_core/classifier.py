@@ -1,0 +1,109 @@
+"""The public face: ink in, a prediction out."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mnist_core.architectures import DIGITS
+from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint
+from mnist_core.preprocess import Ink, Pipeline, Step, Trace
+
+Verdict = Literal["digit", "unsure", "not a digit", "blank"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of some ink. Of a blank picture it says nothing: no digit, confidence 0."""
+
+    verdict: Verdict
+    probabilities: np.ndarray = field(repr=False)  # of the ten digits; all 0 where the ink is blank
+    image: np.ndarray = field(repr=False)  # 28 x 28, what the network saw before normalising
+    reason: str = ""  # why there is no digit, in a sentence
+    preprocess_milliseconds: float = field(default=0.0, repr=False)
+    network_milliseconds: float = field(default=0.0, repr=False)
+
+    @property
+    def digit(self) -> int | None:
+        return None if self.verdict == "blank" else int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        return float(self.probabilities.max())
+
+    def top(self, count: int = 3) -> list[tuple[int, float]]:
+        """The likeliest digits with their probabilities; empty where the ink is blank."""
+        if self.verdict == "blank":
+            return []
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(int(digit), float(self.probabilities[digit])) for digit in order]
+
+
+class DigitClassifier:
+    """A model and the pipeline that feeds it."""
+
+    def __init__(self, model: nn.Module, card: Card, pipeline: Pipeline | None = None):
+        self.model = model.eval()
+        self.card = card
+        self.pipeline = pipeline or Pipeline()
+
+    @classmethod
+    def load(cls, name: str | None = None, folder: Path = CHECKPOINTS) -> Self:
+        """The checkpoint of that name, or else the first of the house that is there."""
+        if name is None:
+            cards, errors = list_checkpoints(folder)
+            if not cards:
+                raise errors[0] if errors else CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
+            name = cards[0].name
+        return cls(*load_checkpoint(name, folder))
+
+    def predict(self, ink: Ink) -> Prediction:
+        """Ink is a path, bytes of an image file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""
+        return self.judge([self.pipeline.run(ink)])[0]
+
+    def predict_batch(self, inks: Iterable[Ink], batch_size: int = 256) -> list[Prediction]:
+        predictions: list[Prediction] = []
+        traces: list[Trace] = []
+        for ink in inks:
+            traces.append(self.pipeline.run(ink))
+            if len(traces) == batch_size:
+                predictions += self.judge(traces)
+                traces.clear()
+        return predictions + self.judge(traces)
+
+    def stages(self, ink: Ink) -> tuple[Step, ...]:
+        """The named steps from ink to tensor; where nothing is drawn they end at the stage that found out."""
+        return self.pipeline.run(ink).steps
+
+    def judge(self, traces: list[Trace]) -> list[Prediction]:
+        """Predictions for ink that has been through a pipeline."""
+        written = [trace for trace in traces if not trace.blank]
+        started = time.perf_counter()
+        probabilities = iter(self.probabilities(torch.stack([t.tensor for t in written])) if written else ())
+        each = 1000 * (time.perf_counter() - started) / max(1, len(written))
+        return [
+            Prediction("blank", np.zeros(DIGITS), trace.image, trace.blank, trace.milliseconds)
+            if trace.blank
+            else Prediction("digit", next(probabilities), trace.image, "", trace.milliseconds, each)
+            for trace in traces
+        ]
+
+    def probabilities(self, tensors: Tensor) -> np.ndarray:
+        return torch.softmax(torch.from_numpy(infer(self.model, tensors)).double(), dim=1).numpy()
+
+
+@torch.inference_mode()
+def infer(model: nn.Module, tensors: Tensor, batch_size: int = 500) -> np.ndarray:
+    """The logits for N x 1 x 28 x 28 tensors, on the model's own device; training mode is given back as found."""
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    try:
+        return torch.cat([model(part.to(device)).float().cpu() for part in tensors.split(batch_size)]).numpy()
+    finally:
+        model.train(training)

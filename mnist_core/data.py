@@ -1,0 +1,155 @@
+"""Labelled digits as arrays: MNIST from disk or its mirrors, and the digits that come inside scikit-learn.
+
+Everything here is uint8 images (N x 28 x 28, ink bright) and int64 labels.
+"""
+
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+VALIDATION_SIZE = 5_000
+STALLED_AFTER = 30  # seconds without a byte before a mirror is given up
+# MD5 of the unpacked files; torchvision knows only those of the archives it fetches.
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+_one_download = threading.Lock()
+
+
+class DataUnavailable(Exception):
+    """Labelled digits that cannot be had now; the message says why and what to do."""
+
+
+class Labelled(NamedTuple):
+    images: np.ndarray  # uint8, N x 28 x 28
+    labels: np.ndarray  # int64, N
+
+
+class Splits(NamedTuple):
+    train: Labelled
+    validation: Labelled
+    test: Labelled
+
+
+def mnist_folder() -> Path:
+    return Path(os.environ.get("MNIST_DATA_DIR") or ROOT / "data")
+
+
+def mnist_is_here() -> bool:
+    """Whether `load_mnist` would find its files without fetching any (their content is checked on loading)."""
+    return all((mnist_folder() / "MNIST" / "raw" / name).is_file() for name in MNIST_MD5)
+
+
+def load_mnist(split: Literal["train", "test"]) -> Labelled:
+    """One half of MNIST, fetched from torchvision's mirrors where it is not on disk."""
+    if split not in ("train", "test"):
+        raise ValueError(f'MNIST has the splits "train" and "test", not {split!r}.')
+    from torchvision.datasets import MNIST  # seconds and 160 MB that a prediction must not pay for
+
+    folder = mnist_folder()
+    try:
+        with _one_download:
+            _make_whole(folder / "MNIST" / "raw")
+        mnist = MNIST(folder, train=split == "train")
+    except OSError as error:
+        place = "the folder named by MNIST_DATA_DIR" if os.environ.get("MNIST_DATA_DIR") else "data/"
+        reason = error.strerror or type(error).__name__
+        raise DataUnavailable(f"MNIST cannot be read from or written to {place}: {reason}.") from error
+    return Labelled(mnist.data.numpy(), mnist.targets.numpy())
+
+
+def load_embedded_digits() -> Labelled:
+    """The 1,797 scanned digits inside scikit-learn, 8 x 8, enlarged to 20 x 20 in a frame of 28 x 28."""
+    from sklearn.datasets import load_digits  # not needed for MNIST or a prediction
+
+    digits = load_digits()
+    images = np.zeros((len(digits.images), 28, 28), dtype=np.uint8)
+    for image, small in zip(images, digits.images, strict=True):
+        scan = Image.fromarray(np.uint8(np.round(small * (255 / 16))))
+        image[4:24, 4:24] = scan.resize((20, 20), Image.Resampling.BICUBIC)
+    return Labelled(images, digits.target.astype(np.int64))
+
+
+def load_splits(name: Literal["mnist", "embedded"]) -> Splits:
+    """The data a training run works on; its test part is only ever looked at when the run has ended."""
+    if name == "mnist":
+        train, test = load_mnist("train"), load_mnist("test")
+        held = VALIDATION_SIZE
+    else:
+        digits = load_embedded_digits()
+        train, test = _part(digits, slice(None, 1400)), _part(digits, slice(1400, None))
+        held = 200
+    return Splits(_part(train, slice(None, -held)), _part(train, slice(-held, None)), test)
+
+
+def _part(labelled: Labelled, rows: slice) -> Labelled:
+    return Labelled(labelled.images[rows], labelled.labels[rows])
+
+
+def _make_whole(raw: Path) -> None:
+    """Set aside every file that is not MNIST's own and fetch what is then missing."""
+    for name, md5 in MNIST_MD5.items():
+        path = raw / name
+        if path.exists() and _md5(path) != md5:
+            aside = path.with_name(f"{name}.broken")
+            print(f"{name} is cut off or not MNIST's own; it is set aside as {aside.name} and fetched again.")
+            path.replace(aside)
+        if not path.exists():
+            _fetch(name, raw)
+
+
+def _fetch(name: str, raw: Path) -> None:
+    from torchvision.datasets import MNIST
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    archive = f"{name}.gz"
+    archive_md5 = dict(MNIST.resources)[archive]
+    reasons = []
+    for mirror in MNIST.mirrors:
+        try:
+            raw.mkdir(parents=True, exist_ok=True)
+            with _giving_up_when_stalled():
+                download_and_extract_archive(mirror + archive, raw, filename=archive, md5=archive_md5)
+            if _md5(raw / name) == MNIST_MD5[name]:
+                (raw / archive).unlink(missing_ok=True)
+                return
+            reasons.append("wrong bytes after unpacking")
+        except PermissionError:
+            raise
+        except Exception as error:  # URLError, resets, short reads, bad archives: each mirror fails in its own way
+            reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
+        # What a failed attempt left would look like data to the next one.
+        (raw / name).unlink(missing_ok=True)
+        (raw / archive).unlink(missing_ok=True)
+    raise DataUnavailable(
+        f"MNIST's {name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}). Check the network and "
+        "try again, or copy MNIST's four files into MNIST/raw/ of a folder and name that folder in MNIST_DATA_DIR."
+    )
+
+
+@contextmanager
+def _giving_up_when_stalled() -> Iterator[None]:
+    """torchvision sets no time limit of its own, so a silent mirror would hang the download for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_AFTER)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
