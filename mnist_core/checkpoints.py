@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import get_origin
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from mnist_core.architectures import ARCHITECTURES, build, parameter_count
+from mnist_core.architectures import ARCHITECTURES, DIGITS, build, parameter_count
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 # What opens when nothing is asked for, in order of preference; the first that is there.
@@ -31,6 +32,12 @@ PREFERRED = ("mnistnet", "batchnorm_cnn", "wide_cnn", "simple_cnn", "mlp")
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be used; the message names the file and the reason."""
+
+
+def ensure_name(name: str) -> None:
+    """A name is part of three file names, and never a way out of the folder."""
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise CheckpointError(f"{name!r} is not the name of a checkpoint: letters, digits, '-', '_' and '.' are.")
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,12 @@ class Score:
     accuracy: float
     low: float
     high: float
+
+    def __post_init__(self):
+        if not (type(self.correct) is type(self.total) is int and 0 <= self.correct <= self.total > 0):
+            raise ValueError("counts more right answers than there are images, or none at all")
+        if not 0 <= self.low <= self.accuracy <= self.high <= 1:
+            raise ValueError("has an accuracy outside its own interval")
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,10 @@ class Card:
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
-        values = json.loads(text)
+        try:
+            values = json.loads(text)
+        except RecursionError:
+            raise ValueError("is nested too deeply") from None
         if not isinstance(values, dict):
             raise ValueError("is not an object")
         unknown = values.keys() - {f.name for f in fields(cls)}
@@ -73,12 +89,14 @@ class Card:
             card = cls(**{**values, "validation": Score(**values["validation"]), "test": Score(**values["test"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"misses or mistypes an entry ({error})") from None
-        if card.architecture not in ARCHITECTURES:
+        if not isinstance(card.architecture, str) or card.architecture not in ARCHITECTURES:
             raise ValueError(f"names an unknown architecture, {card.architecture!r}")
-        expected = {"arguments": dict, "recipe": dict, "history": list, "sha256": str, "parameters": int}
-        for name, kind in expected.items():
-            if not isinstance(getattr(card, name), kind):
-                raise ValueError(f"has an entry of the wrong type: {name}")
+        for entry in fields(cls):
+            kind = get_origin(entry.type) or entry.type
+            if not isinstance(getattr(card, entry.name), int | float if kind is float else kind):
+                raise ValueError(f"has an entry of the wrong type: {entry.name}")
+        if not all(isinstance(row, dict) for row in card.history):
+            raise ValueError("has an entry of the wrong type: history")
         return card
 
     def to_json(self) -> str:
@@ -102,10 +120,14 @@ def load_checkpoint(name: str, folder: Path = CHECKPOINTS) -> tuple[nn.Module, C
     card, weights = _read(name, Path(folder))
     file = f"{name}.safetensors"
     try:
-        model = build(card.architecture, **card.arguments)
-        model.load_state_dict(load_tensors(weights))
-    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        with torch.device("meta"):  # no memory for weights that are replaced at once, however many a card asks for
+            model = build(card.architecture, **card.arguments)
+        tensors = load_tensors(weights)
+        if any(tensors[name].dtype != tensor.dtype for name, tensor in model.state_dict().items() if name in tensors):
+            raise ValueError("the numbers are of another kind")
+        model.load_state_dict(tensors, assign=True)
+    except (SafetensorError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{file} does not fit the architecture on its card: {reason}") from None
     if parameter_count(model) != card.parameters:
         raise CheckpointError(f"{name}.json promises {card.parameters:,} parameters, not {parameter_count(model):,}.")
@@ -124,8 +146,9 @@ def load_answers(card: Card, folder: Path = CHECKPOINTS) -> np.ndarray:
         raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
     if sha256 != card.sha256:
         raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
-    if logits.shape != (card.test.total, 10):
-        raise CheckpointError(f"{path.name} holds {logits.shape} logits instead of {(card.test.total, 10)}.")
+    if logits.shape != (card.test.total, DIGITS) or logits.dtype != np.float32:
+        wanted = f"{card.test.total} x {DIGITS} numbers of float32"
+        raise CheckpointError(f"{path.name} holds {logits.shape} of {logits.dtype} instead of {wanted}.")
     return logits
 
 
@@ -142,8 +165,7 @@ def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[Check
 
 
 def _read(name: str, folder: Path) -> tuple[Card, bytes]:
-    if not re.fullmatch(r"[\w-][\w.-]*", name):
-        raise CheckpointError(f"{name!r} is not the name of a checkpoint.")
+    ensure_name(name)
     card_path, weights_path = folder / f"{name}.json", folder / f"{name}.safetensors"
     for path in (card_path, weights_path):
         if not path.is_file():
@@ -154,27 +176,29 @@ def _read(name: str, folder: Path) -> tuple[Card, bytes]:
         raise CheckpointError(f"{card_path.name} is not the card of a checkpoint: {error}.") from None
     if card.name != name:
         raise CheckpointError(f"{card_path.name} is the card of {card.name!r}.")
-    weights = weights_path.read_bytes()
+    try:
+        weights = weights_path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{weights_path.name} cannot be read: {error.strerror}.") from None
     if hashlib.sha256(weights).hexdigest() != card.sha256:
-        raise CheckpointError(f"{weights_path.name} is not the file its card describes: it was cut, altered or mixed up.")
+        raise CheckpointError(
+            f"{weights_path.name} is not the file its card describes: it was cut, altered or mixed up."
+        )
     return card, weights
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, moved onto it when the block ends well and gone when it does not."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
+    # Not tempfile's: its files are for their owner only, whatever the umask says.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        yield Path(temporary)
-        os.chmod(temporary, 0o644)
+        yield temporary
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-
-

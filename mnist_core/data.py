@@ -3,12 +3,12 @@
 Everything here is uint8 images (N x 28 x 28, ink bright) and int64 labels.
 """
 
+import gzip
 import hashlib
 import os
-import socket
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -102,54 +102,58 @@ def _make_whole(raw: Path) -> None:
     """Set aside every file that is not MNIST's own and fetch what is then missing."""
     for name, md5 in MNIST_MD5.items():
         path = raw / name
-        if path.exists() and _md5(path) != md5:
+        if path.exists() and _md5(path.read_bytes()) != md5:
             aside = path.with_name(f"{name}.broken")
-            print(f"{name} is cut off or not MNIST's own; it is set aside as {aside.name} and fetched again.")
+            print(
+                f"{name} is cut off or not MNIST's own; it is set aside as {aside.name} and fetched again.",
+                file=sys.stderr,
+            )
             path.replace(aside)
         if not path.exists():
-            _fetch(name, raw)
+            raw.mkdir(parents=True, exist_ok=True)
+            # Other processes may be looking for the same file: it appears at once and whole.
+            part = path.with_name(f".{name}.{os.getpid()}")
+            try:
+                part.write_bytes(_fetch(name))
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
 
 
-def _fetch(name: str, raw: Path) -> None:
+def _fetch(name: str) -> bytes:
+    """The content of one of MNIST's files, from the first mirror that has it whole."""
     from torchvision.datasets import MNIST
-    from torchvision.datasets.utils import download_and_extract_archive
 
     archive = f"{name}.gz"
-    archive_md5 = dict(MNIST.resources)[archive]
     reasons = []
     for mirror in MNIST.mirrors:
         try:
-            raw.mkdir(parents=True, exist_ok=True)
-            with _giving_up_when_stalled():
-                download_and_extract_archive(mirror + archive, raw, filename=archive, md5=archive_md5)
-            if _md5(raw / name) == MNIST_MD5[name]:
-                (raw / archive).unlink(missing_ok=True)
-                return
-            reasons.append("wrong bytes after unpacking")
-        except PermissionError:
-            raise
-        except Exception as error:  # URLError, resets, short reads, bad archives: each mirror fails in its own way
+            packed = _download(mirror + archive)
+        except Exception as error:  # URLError, resets, short reads, odd answers: each mirror fails in its own way
             reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
-        # What a failed attempt left would look like data to the next one.
-        (raw / name).unlink(missing_ok=True)
-        (raw / archive).unlink(missing_ok=True)
+            continue
+        if _md5(packed) == dict(MNIST.resources)[archive]:
+            return gzip.decompress(packed)
+        reasons.append("what came is not the whole file or another one")
     raise DataUnavailable(
         f"MNIST's {name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}). Check the network and "
         "try again, or copy MNIST's four files into MNIST/raw/ of a folder and name that folder in MNIST_DATA_DIR."
     )
 
 
-@contextmanager
-def _giving_up_when_stalled() -> Iterator[None]:
-    """torchvision sets no time limit of its own, so a silent mirror would hang the download for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALLED_AFTER)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def _download(url: str) -> bytes:
+    from tqdm import tqdm
+
+    content = bytearray()
+    request = urllib.request.Request(url, headers={"User-Agent": "MNIST Digit Lab"})
+    with urllib.request.urlopen(request, timeout=STALLED_AFTER) as response:
+        name = url.rpartition("/")[2]
+        with tqdm(total=response.length, desc=name, unit="B", unit_scale=True, leave=False) as bar:
+            while chunk := response.read(1 << 16):
+                content += chunk
+                bar.update(len(chunk))
+    return bytes(content)
 
 
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -17,19 +17,23 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
     """The evaluation: one row an image, in the order of the data.
 
-    margin is the lead of the answer over the best other digit (below 0 never; the label's place is in rank),
-    loss the cross-entropy against the label, rank the label's place among the ten, 1 when it was right.
+    confidence is the answer's probability and margin its lead over the next digit's, 0 where two share the top;
+    loss is the cross-entropy against the label, rank the label's place among the ten: 1 where the answer is right
+    and nowhere else. Of digits that tie the lower one is the answer.
     """
     labels = np.asarray(labels, dtype=np.int64)
     logits = np.asarray(logits, dtype=np.float64)
     if logits.shape != (len(labels), DIGITS):
         raise ValueError(f"{len(labels)} labels need {len(labels)} x {DIGITS} logits, not {logits.shape}.")
+    if not np.isin(labels, range(DIGITS)).all():
+        raise ValueError("A label is one of the digits 0 to 9.")
     probabilities = softmax(logits)
     ordered = np.sort(probabilities, axis=1)
     row = np.arange(len(labels))
     digit = logits.argmax(axis=1)
     # Logits rank the label, not probabilities: two that underflow to the same 0 would tie.
-    rank = 1 + (logits > logits[row, labels][:, None]).sum(axis=1)
+    own = logits[row, labels][:, None]
+    rank = 1 + ((logits > own) | ((logits == own) & (np.arange(DIGITS) < labels[:, None]))).sum(axis=1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     return pd.DataFrame(
         {
@@ -52,7 +56,9 @@ def score(correct: int, total: int) -> Score:
     share = correct / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     reach = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return Score(int(correct), int(total), share, max(0.0, middle - reach), min(1.0, middle + reach))
+    # Rounding must not push a bound past 0, 1 or the share itself.
+    low, high = max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
+    return Score(int(correct), int(total), share, low, high)
 
 
 def accuracy(evaluation: pd.DataFrame) -> Score:
@@ -73,7 +79,9 @@ def per_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
     precision = hits / np.maximum(answered, 1)
     recall = hits / np.maximum(support, 1)
     f1 = 2 * hits / np.maximum(answered + support, 1)
-    return pd.DataFrame({"digit": range(DIGITS), "precision": precision, "recall": recall, "f1": f1, "support": support})
+    return pd.DataFrame(
+        {"digit": range(DIGITS), "precision": precision, "recall": recall, "f1": f1, "support": support}
+    )
 
 
 def mistakes(evaluation: pd.DataFrame) -> pd.DataFrame:

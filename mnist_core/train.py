@@ -10,7 +10,6 @@ python -m mnist_core.train --architecture NAME repeats the shipped checkpoint of
 """
 
 import argparse
-import errno
 import json
 import math
 import os
@@ -18,9 +17,11 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +29,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from mnist_core.architectures import ARCHITECTURES, build, parameter_count
 from mnist_core.augment import Augmentation, augment
-from mnist_core.checkpoints import CHECKPOINTS, Card, replacing, save_checkpoint, write_atomically
+from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, ensure_name, save_checkpoint, write_atomically
 from mnist_core.classifier import infer
 from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
@@ -59,6 +60,8 @@ class Recipe:
     augmentation: Augmentation | None = field(default_factory=Augmentation)
 
 
+Saved = tuple[dict[str, Tensor], list[dict]]  # tensors by name, and the history
+
 RECIPES = {
     recipe.architecture: recipe
     for recipe in (
@@ -76,54 +79,63 @@ class Run:
     """What a run has reached; saved after each epoch, so that it can be resumed from there."""
 
     recipe: Recipe
+    data: str
     model: nn.Module
     optimizer: torch.optim.Optimizer
     history: list[dict] = field(default_factory=list)
 
     @classmethod
-    def start(cls, recipe: Recipe, device: torch.device) -> "Run":
+    def start(cls, recipe: Recipe, data: str, device: torch.device) -> "Run":
         torch.manual_seed(_seed(recipe.seed))
         model = build(recipe.architecture, **recipe.arguments).to(device, memory_format=torch.channels_last)
         # Decay pulls weights towards 0; biases and the scales of batch normalisation have no reason to go there.
         decayed = [p for p in model.parameters() if p.ndim > 1]
         free = [p for p in model.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
-        return cls(recipe, model, torch.optim.AdamW(groups, lr=recipe.learning_rate))
+        return cls(recipe, data, model, torch.optim.AdamW(groups, lr=recipe.learning_rate))
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
-        notes = {"recipe": json.dumps(asdict(self.recipe)), "history": json.dumps(self.history)}
+        notes = {"settings": json.dumps(self._settings()), "history": json.dumps(self.history)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_atomically(path, save_tensors(contiguous, metadata=notes))
 
-    def load(self, path: Path) -> None:
-        """Go on from `path`, which must come from a run of the same recipe."""
+    def read(self, path: Path) -> "Saved":
+        """What was saved at `path`, which must come from a run of the same settings."""
         try:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
-                recipe, history = json.loads(notes["recipe"]), json.loads(notes["history"])
-                if recipe != json.loads(json.dumps(asdict(self.recipe))):
-                    changed = [name for name, value in asdict(self.recipe).items() if recipe.get(name) != value]
-                    raise TrainingError(
-                        f"{path.name} comes from a run with other settings ({', '.join(changed)}). "
-                        "Give the same ones again, or leave out --resume to start anew."
-                    )
-                model = {name: file.get_tensor(f"model.{name}") for name in self.model.state_dict()}
-                for index, parameter in enumerate(self._parameters()):
-                    names = [n for n in file.keys() if n.startswith(f"optimizer.{index}.")]
-                    state = {n.split(".")[-1]: file.get_tensor(n) for n in names}
-                    self.optimizer.state[parameter] = {
-                        name: tensor if name == "step" else tensor.to(parameter) for name, tensor in state.items()
-                    }
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+                settings, history = dict(json.loads(notes["settings"])), list(json.loads(notes["history"]))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, OSError) as error:
             raise TrainingError(
                 f"{path.name} cannot be read ({type(error).__name__}). Leave out --resume to start anew."
             ) from None
-        self.model.load_state_dict(model)
+        if changed := [name for name, value in self._settings().items() if settings.get(name) != value]:
+            raise TrainingError(
+                f"{path.name} comes from a run with other settings ({', '.join(changed)}). "
+                "Give the same ones again, or leave out --resume to start anew."
+            )
+        return tensors, history
+
+    def go_on(self, saved: "Saved") -> None:
+        tensors, history = saved
+        self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        for index, parameter in enumerate(self._parameters()):
+            prefix = f"optimizer.{index}."
+            self.optimizer.state[parameter] = {
+                # Adam counts its steps on the CPU wherever the parameters are.
+                n.removeprefix(prefix): t if n == f"{prefix}step" else t.to(parameter)
+                for n, t in tensors.items()
+                if n.startswith(prefix)
+            }
         self.history = history
+
+    def _settings(self) -> dict:
+        return json.loads(json.dumps({**asdict(self.recipe), "data": self.data}))
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -175,6 +187,8 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         if world > 1:
             dist.all_reduce(seen)
         mean_loss, share, _ = (seen / seen[2]).tolist()
+        if not math.isfinite(mean_loss):
+            raise TrainingError(f"The loss is no number any more in epoch {epoch + 1}. Try a lower --learning-rate.")
         validation = evaluate(splits.validation.labels, infer(run.model, to_tensor(splits.validation.images)))
         row = {
             "epoch": epoch + 1,
@@ -204,7 +218,7 @@ def _score(model: nn.Module, split: Labelled) -> tuple:
     return accuracy(evaluate(split.labels, logits)), logits
 
 
-def save_result(run: Run, splits: Splits, data: str, name: str, folder: Path) -> Card:
+def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
     """Score the finished run, once on the test set, and write its checkpoint."""
     validation, _ = _score(run.model, splits.validation)
     test, logits = _score(run.model, splits.test)
@@ -216,7 +230,7 @@ def save_result(run: Run, splits: Splits, data: str, name: str, folder: Path) ->
         parameters=parameter_count(run.model),
         sha256="",
         recipe={k: v for k, v in asdict(run.recipe).items() if k not in ("architecture", "arguments")},
-        data=data,
+        data=run.data,
         history=run.history,
         validation=validation,
         test=test,
@@ -230,7 +244,8 @@ def save_result(run: Run, splits: Splits, data: str, name: str, folder: Path) ->
         },
         seconds=round(sum(row["seconds"] for row in run.history), 1),
     )
-    return save_checkpoint(card, run.model, logits, folder)
+    with writing_to(folder):
+        return save_checkpoint(card, run.model, logits, folder)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -240,7 +255,13 @@ def choose_device(wanted: str) -> torch.device:
     if not there[wanted]:
         raise TrainingError(f"This machine has no {wanted} device that PyTorch can use. Try --device auto.")
     if wanted == "cuda":
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        place, devices = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+        if place >= devices:
+            raise TrainingError(
+                f"Each process needs a GPU of its own, and this machine has {devices}. Start fewer processes."
+            )
+        torch.cuda.set_device(place)  # nccl talks through the current one
+        return torch.device("cuda", place)
     return torch.device(wanted)
 
 
@@ -249,10 +270,12 @@ def ensure_room(run: Run, folder: Path) -> None:
     # Weights and Adam's two averages, while the file they replace is still there, and the checkpoint itself.
     needed = parameter_count(run.model) * 4 * (2 * 3 + 2) + 2_000_000
     try:
+        if folder.exists() and not folder.is_dir():
+            raise TrainingError(f"{folder} is a file. Choose a folder with --out.")
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / f"{run.recipe.architecture}.room") as path:
-            path.write_bytes(b"room")
-        (folder / f"{run.recipe.architecture}.room").unlink()
+        trial = folder / f".{run.recipe.architecture}.room"
+        write_atomically(trial, b"room")
+        trial.unlink()
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise TrainingError(f"Cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from None
@@ -261,6 +284,32 @@ def ensure_room(run: Run, folder: Path) -> None:
             f"{folder} has {free / 1e6:.0f} MB left and the run needs {needed / 1e6:.0f} MB. "
             "Make room, or choose another folder with --out."
         )
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"Writing to {folder} failed: {error.strerror}. Make room and go on with --resume."
+        ) from None
+
+
+def first_does(task: Callable[[], Any]) -> Any:
+    """What comes of a task that only the first process does; its failure is everyone's, so that none waits in vain."""
+    if not dist.is_initialized():
+        return task()
+    outcome: list = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            outcome[0] = task()
+        except TrainingError as error:
+            outcome[1] = error
+    dist.broadcast_object_list(outcome)
+    if outcome[1]:
+        raise outcome[1]
+    return outcome[0]
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -286,7 +335,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         ),
     )
     network = parser.add_argument_group("what to train")
-    network.add_argument("--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME", help=", ".join(RECIPES))
+    network.add_argument(
+        "--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME", help=", ".join(RECIPES)
+    )
     network.add_argument(
         "--data",
         choices=["mnist", "embedded"],
@@ -297,31 +348,55 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     how.add_argument("--epochs", type=_at_least_one, metavar="N", help="passes over the training images")
     how.add_argument("--batch-size", type=_at_least_one, metavar="N", help="images a step, over all processes")
     how.add_argument("--learning-rate", type=_positive, metavar="X", help="the peak of the one-cycle schedule")
-    how.add_argument("--seed", type=_not_negative, metavar="N", help="the same seed on the same CPU gives the same weights")
-    how.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="default: the fastest there is")
+    how.add_argument(
+        "--seed", type=_not_negative, metavar="N", help="the same seed on the same CPU gives the same weights"
+    )
+    how.add_argument(
+        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="default: the fastest there is"
+    )
     files = parser.add_argument_group("files")
-    files.add_argument("--out", type=Path, default=CHECKPOINTS, metavar="FOLDER", help="where the checkpoint goes (default: checkpoints/)")
-    files.add_argument("--name", metavar="NAME", help="what the checkpoint is called (default: its architecture)")
+    files.add_argument(
+        "--out",
+        type=Path,
+        default=CHECKPOINTS,
+        metavar="FOLDER",
+        help="where the checkpoint goes (default: checkpoints/)",
+    )
+    files.add_argument(
+        "--name", type=_name, metavar="NAME", help="what the checkpoint is called (default: its architecture)"
+    )
     files.add_argument("--resume", action="store_true", help="go on after the last whole epoch of a stopped run")
     return parser.parse_args(arguments)
 
 
 def _at_least_one(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if not text.isdecimal() or (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return value
 
 
 def _not_negative(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _positive(text: str) -> float:
-    if not (0 < (value := float(text)) < math.inf):
-        raise argparse.ArgumentTypeError("must be more than 0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def _name(text: str) -> str:
+    try:
+        ensure_name(text)
+    except CheckpointError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def train(options: argparse.Namespace) -> Card | None:
@@ -334,27 +409,30 @@ def train(options: argparse.Namespace) -> Card | None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     writes = not distributed or dist.get_rank() == 0
     torch.use_deterministic_algorithms(device.type == "cpu")
-    run = Run.start(recipe, device)
+    run = Run.start(recipe, options.data, device)
     state = options.out / f"{name}.resume.safetensors"
-    if writes:
-        ensure_room(run, options.out)
+    first_does(lambda: ensure_room(run, options.out))
     splits = load_splits(options.data)
     if options.resume:
-        if state.is_file():
-            run.load(state)
+        # On other machines the folder may be another one, so what was saved goes out from the first process.
+        if saved := first_does(lambda: run.read(state) if state.is_file() else None):
+            run.go_on(saved)
         elif writes:
             print(f"Nothing to resume: {state.name} is not in {options.out}. Starting anew.")
     if writes:
-        print(f"{name}: {parameter_count(run.model):,} parameters, {len(splits.train.images):,} images, on {device.type}")
+        print(
+            f"{name}: {parameter_count(run.model):,} parameters, {len(splits.train.images):,} images, on {device.type}"
+        )
     for row in fit(run, splits, progress=writes and sys.stderr.isatty()):
         if writes:
-            run.save(state)
+            with writing_to(options.out):
+                run.save(state)
             print(
                 f"epoch {row['epoch']:>3}/{recipe.epochs}   loss {row['train_loss']:.4f}   accuracy {row['train_accuracy']:7.2%}"
                 f"   validation {row['validation_accuracy']:7.2%}   {row['seconds']:6.1f} s",
                 flush=True,
             )
-    card = save_result(run, splits, options.data, name, options.out) if writes else None
+    card = save_result(run, splits, name, options.out) if writes else None
     if distributed:
         dist.barrier()
         dist.destroy_process_group()
@@ -370,18 +448,19 @@ def train(options: argparse.Namespace) -> Card | None:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
+    speaks = os.environ.get("LOCAL_RANK", "0") == "0"  # one voice a machine
     try:
         train(options)
     except KeyboardInterrupt:
-        print("\nStopped. The epochs that were finished are kept; the same command with --resume goes on.", file=sys.stderr)
+        if speaks:
+            print(
+                "\nStopped. The epochs that were finished are kept; the same command with --resume goes on.",
+                file=sys.stderr,
+            )
         return 130
     except (TrainingError, DataUnavailable) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-            raise
-        print(f"Writing to {options.out} failed: {error.strerror}. Make room and go on with --resume.", file=sys.stderr)
+        if speaks:
+            print(error, file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,52 @@
+"""What several test files share: MNIST where it is at hand, one thread for equal sums, a small saved checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_core.architectures import build, parameter_count
+from mnist_core.checkpoints import Card, save_checkpoint
+from mnist_core.data import Labelled, load_mnist, mnist_is_here
+from mnist_core.evaluate import accuracy, evaluate, score
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums are rounded differently over more threads, and small networks gain nothing from them."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> Labelled:
+    """MNIST's own test images; a test that asks for them is skipped where they would have to be fetched."""
+    if not mnist_is_here():
+        pytest.skip("MNIST is not on this disk; MNIST_DATA_DIR may name its folder")
+    return load_mnist("test")
+
+
+@pytest.fixture
+def save_untrained(tmp_path):
+    """A function that saves a checkpoint of an untrained network with made-up answers to 50 images."""
+
+    def save(name: str = "small", architecture: str = "mlp", folder: Path = tmp_path, **arguments) -> Card:
+        torch.manual_seed(7)
+        model = build(architecture, **arguments)
+        rng = np.random.default_rng(7)
+        labels, logits = rng.integers(0, 10, 50), rng.normal(size=(50, 10))
+        card = Card(
+            name=name,
+            architecture=architecture,
+            arguments=arguments,
+            parameters=parameter_count(model),
+            sha256="",
+            recipe={"seed": 7},
+            data="made up",
+            history=[{"epoch": 1, "train_loss": 2.3}],
+            validation=score(4, 40),
+            test=accuracy(evaluate(labels, logits)),
+        )
+        return save_checkpoint(card, model, logits, folder)
+
+    return save
