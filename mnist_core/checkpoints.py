@@ -1,7 +1,8 @@
 """Save, load and list checkpoints.
 
 A checkpoint is three files side by side: NAME.safetensors (the weights), NAME.json (the card, from which
-the model is rebuilt) and NAME.answers.npz (the logits on the test set, tied to the weights by their hash).
+the model is rebuilt) and NAME.answers.npz (the labels of the test set and the logits on it, tied to the weights
+by their hash).
 Nothing is ever unpickled, and every file is written beside its place and then moved onto it.
 """
 
@@ -103,14 +104,18 @@ class Card:
         return json.dumps(asdict(self), indent=1)
 
 
-def save_checkpoint(card: Card, model: nn.Module, logits: np.ndarray, folder: Path = CHECKPOINTS) -> Card:
+def save_checkpoint(
+    card: Card, model: nn.Module, labels: np.ndarray, logits: np.ndarray, folder: Path = CHECKPOINTS
+) -> Card:
     """Write weights, answers and card; the card goes last, so that what it describes is always there."""
     weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
     card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})
     folder = Path(folder)
     write_atomically(folder / f"{card.name}.safetensors", weights)
     with replacing(folder / f"{card.name}.answers.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(file, logits=logits.astype(np.float32), sha256=card.sha256)
+        np.savez_compressed(
+            file, labels=labels.astype(np.uint8), logits=logits.astype(np.float32), sha256=card.sha256
+        )
     write_atomically(folder / f"{card.name}.json", card.to_json().encode())
     return card
 
@@ -134,12 +139,12 @@ def load_checkpoint(name: str, folder: Path = CHECKPOINTS) -> tuple[nn.Module, C
     return model.eval(), card
 
 
-def load_answers(card: Card, folder: Path = CHECKPOINTS) -> np.ndarray:
-    """The logits that this very checkpoint gave on the test set, N x 10."""
+def load_answers(card: Card, folder: Path = CHECKPOINTS) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of the test set and the logits that this very checkpoint gave on it, N x 10."""
     path = Path(folder) / f"{card.name}.answers.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            logits, sha256 = archive["logits"], str(archive["sha256"])
+            labels, logits, sha256 = archive["labels"], archive["logits"], str(archive["sha256"])
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} is missing.") from None
     except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
@@ -149,7 +154,9 @@ def load_answers(card: Card, folder: Path = CHECKPOINTS) -> np.ndarray:
     if logits.shape != (card.test.total, DIGITS) or logits.dtype != np.float32:
         wanted = f"{card.test.total} x {DIGITS} numbers of float32"
         raise CheckpointError(f"{path.name} holds {logits.shape} of {logits.dtype} instead of {wanted}.")
-    return logits
+    if labels.shape != (card.test.total,) or labels.dtype != np.uint8 or labels.max() >= DIGITS:
+        raise CheckpointError(f"{path.name} does not hold a label for each of its {card.test.total} answers.")
+    return labels, logits
 
 
 def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[CheckpointError]]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mnist_core.architectures import DIGITS
+from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint
 from mnist_core.preprocess import Ink, Pipeline, Step, Trace
 
@@ -27,6 +27,21 @@ class Prediction:
     reason: str = ""  # why there is no digit, in a sentence
     preprocess_milliseconds: float = field(default=0.0, repr=False)
     network_milliseconds: float = field(default=0.0, repr=False)
+
+    @classmethod
+    def of_nothing(cls) -> Self:
+        """What there is to say before there is any ink."""
+        return cls("blank", np.zeros(DIGITS), np.zeros((SIDE, SIDE), dtype=np.float32), "Nothing is drawn.")
+
+    @property
+    def in_words(self) -> str:
+        """The verdict for a person: "7, sure", "4 or 9", or why there is no digit."""
+        if self.verdict == "blank":
+            return self.reason
+        if self.confidence >= 0.9:
+            return f"{self.digit}, sure"
+        (first, _), (second, share) = self.top(2)
+        return f"{first} or {second}" if share >= 0.1 else f"{first}, perhaps"
 
     @property
     def digit(self) -> int | None:

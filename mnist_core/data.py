@@ -148,7 +148,7 @@ def _download(url: str) -> bytes:
     request = urllib.request.Request(url, headers={"User-Agent": "MNIST Digit Lab"})
     with urllib.request.urlopen(request, timeout=STALLED_AFTER) as response:
         name = url.rpartition("/")[2]
-        with tqdm(total=response.length, desc=name, unit="B", unit_scale=True, leave=False) as bar:
+        with tqdm(total=response.length, desc=name, unit="B", unit_scale=True) as bar:
             while chunk := response.read(1 << 16):
                 content += chunk
                 bar.update(len(chunk))

@@ -525,3 +525,8 @@ def _pass_by(name: str, picture: np.ndarray) -> np.ndarray | Tensor:
     if name == "normalise":
         return to_tensor(picture, 0, 1)
     return picture
+
+
+# The two shortcuts that other projects take, as settings of the same pipeline.
+NAIVE = Pipeline(off=["background", "crop", "stretch", "centre"], scale={"box": SIDE})  # the whole canvas, shrunk
+BOXED = Pipeline(off=["background"], centre={"by": "box"})  # cropped, and centred by its box

@@ -245,7 +245,7 @@ def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
         seconds=round(sum(row["seconds"] for row in run.history), 1),
     )
     with writing_to(folder):
-        return save_checkpoint(card, run.model, logits, folder)
+        return save_checkpoint(card, run.model, splits.test.labels, logits, folder)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -314,7 +314,8 @@ def first_does(task: Callable[[], Any]) -> Any:
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     rows = [
-        f"  {name:14} {r.epochs:>3} epochs   batches of {r.batch_size}   learning rate {r.learning_rate:g}   seed {r.seed}"
+        f"  {name:14} {r.epochs:>3} epochs   batches of {r.batch_size}"
+        f"   learning rate {r.learning_rate:g}   seed {r.seed}"
         for name, r in RECIPES.items()
     ]
     parser = argparse.ArgumentParser(
@@ -328,9 +329,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
                 "",
                 "examples:",
                 "  python -m mnist_core.train --architecture mlp",
-                "  python -m mnist_core.train --architecture mlp --data embedded --out /tmp/try     without a network",
-                "  python -m mnist_core.train --architecture mnistnet --resume                      after Ctrl-C or a kill",
-                "  torchrun --nproc-per-node 2 -m mnist_core.train --architecture mnistnet          two processes, one batch",
+                "  python -m mnist_core.train --architecture mlp --data embedded --out /tmp/try",
+                "      without a network",
+                "  python -m mnist_core.train --architecture mnistnet --resume",
+                "      after Ctrl-C or a kill",
+                "  torchrun --nproc-per-node 2 -m mnist_core.train --architecture mnistnet",
+                "      two processes that share each batch",
             ]
         ),
     )
@@ -428,8 +432,9 @@ def train(options: argparse.Namespace) -> Card | None:
             with writing_to(options.out):
                 run.save(state)
             print(
-                f"epoch {row['epoch']:>3}/{recipe.epochs}   loss {row['train_loss']:.4f}   accuracy {row['train_accuracy']:7.2%}"
-                f"   validation {row['validation_accuracy']:7.2%}   {row['seconds']:6.1f} s",
+                f"epoch {row['epoch']:>3}/{recipe.epochs}   loss {row['train_loss']:.4f}"
+                f"   accuracy {row['train_accuracy']:7.2%}   validation {row['validation_accuracy']:7.2%}"
+                f"   {row['seconds']:6.1f} s",
                 flush=True,
             )
     card = save_result(run, splits, name, options.out) if writes else None
@@ -440,7 +445,8 @@ def train(options: argparse.Namespace) -> Card | None:
         state.unlink(missing_ok=True)
         test = card.test
         print(
-            f"validation {card.validation.accuracy:.2%}, test {test.accuracy:.2%} (95 % interval {test.low:.2%} to {test.high:.2%})"
+            f"validation {card.validation.accuracy:.2%}, test {test.accuracy:.2%}"
+            f" (95 % interval {test.low:.2%} to {test.high:.2%})"
             f"\nwritten: {options.out / name}.safetensors, .json and .answers.npz"
         )
     return card

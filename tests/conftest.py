@@ -47,6 +47,6 @@ def save_untrained(tmp_path):
             validation=score(4, 40),
             test=accuracy(evaluate(labels, logits)),
         )
-        return save_checkpoint(card, model, logits, folder)
+        return save_checkpoint(card, model, labels, logits, folder)
 
     return save
