@@ -132,9 +132,10 @@ def test_a_file_of_a_few_lines_is_no_room(source):
 def test_a_first_prediction_imports_neither_torchvision_nor_sklearn_nor_pandas(save_untrained, tmp_path):
     save_untrained("small")
     script = (
-        "import sys, numpy, mnist_core\n"
+        "import pathlib, sys, numpy\n"
+        "from mnist_core import DigitClassifier\n"
         "ink = numpy.full((60, 60), 255, dtype=numpy.uint8); ink[10:50, 27:33] = 0\n"
-        f"prediction = mnist_core.DigitClassifier.load(folder=__import__('pathlib').Path({str(tmp_path)!r})).predict(ink)\n"
+        f"prediction = DigitClassifier.load(folder=pathlib.Path({str(tmp_path)!r})).predict(ink)\n"
         "assert prediction.verdict != 'blank'\n"
         "print(sorted({'torchvision', 'sklearn', 'pandas', 'torch'} & sys.modules.keys()))"
     )
