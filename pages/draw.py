@@ -1,0 +1,179 @@
+"""Draw a digit, or bring a picture of one, and get an honest answer. The page most visitors open first."""
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core import DigitClassifier, InkError, Prediction
+from mnist_core.evaluate import accuracy, confusion_matrix, per_digit
+from mnist_core.preprocess import NAIVE, Trace
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, confusion_chart, percent, probabilities_chart
+from pages.parts.desk import choose_ink, show_examples
+from pages.parts.pictures import npy, png, zipped
+
+
+def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
+    says, sees = st.columns([3, 2])
+    with says:
+        st.header(f":blue[{prediction.digit}]" if prediction.digit is not None else ":gray[–]", anchor=False)
+        st.markdown(f"**{prediction.in_words}**")
+        if prediction.verdict == "blank":
+            st.caption("Write one digit, as large or as small as you like, anywhere on the paper.")
+        else:
+            st.caption(" · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3)))
+    with sees:
+        st.image(png(prediction.image, 6), width=140, alt="The drawing as the model sees it, 28 by 28 pixels.")
+        st.caption("What the model sees")
+    st.plotly_chart(
+        probabilities_chart(prediction.probabilities, prediction.digit),
+        key="probabilities",
+        config=STILL,
+        alt="The probability of each of the ten digits as a bar.",
+    )
+    st.caption(
+        f"{classifier.card.name}: {prediction.preprocess_milliseconds:.1f} ms from ink to image, "
+        f"{prediction.network_milliseconds:.1f} ms in the network."
+    )
+
+
+def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
+    """The answer that the usual shortcut would have given, where it is another."""
+    shortcut = classifier.judge([NAIVE.run(ink)])[0]
+    if shortcut.digit == prediction.digit:
+        st.caption("Shrinking the whole paper to 28 x 28, as many programs do, gives the same answer here.")
+    else:
+        st.markdown(
+            f"**Why not {shortcut.digit}?** Shrinking the whole paper to 28 x 28, as many programs do, "
+            f"would have made this a {shortcut.digit} ({percent(shortcut.confidence)})."
+        )
+
+
+def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
+    """Was this right? The visitor's word goes onto the scorecard of this visit."""
+
+    def judge(label: int) -> None:
+        judged = state.Judged(label, prediction.digit, prediction.confidence, classifier.card.name, prediction.image)
+        state.judge(judged, ink)
+
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        if state.is_judged(ink):
+            st.caption(f"Counted as a {state.scorecard()[-1].label}. Not so?")
+        else:
+            st.markdown("Was this right?")
+            st.button("Yes", icon=":material/check:", on_click=judge, args=[prediction.digit], key="right")
+        with st.popover("It is another digit", icon=":material/edit:"):
+            st.caption("What did you write?")
+            with st.container(horizontal=True, gap="xxsmall"):
+                for digit in range(10):
+                    st.button(str(digit), on_click=judge, args=[digit], key=f"is_{digit}")
+
+
+def show_downloads(trace: Trace) -> None:
+    with st.popover("Take it away", icon=":material/download:"):
+        st.download_button(
+            "Image, 28 x 28 PNG",
+            lambda: png(trace.image),
+            "digit.png",
+            "image/png",
+            icon=":material/image:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Tensor, 1 x 28 x 28 .npy",
+            lambda: npy(trace.tensor),
+            "digit.npy",
+            icon=":material/data_array:",
+            on_click="ignore",
+        )
+
+
+def show_all_models(trace: Trace) -> None:
+    rows = []
+    for card in loaders.shelf()[0]:
+        if other := loaders.classifier(card):
+            answer = other.judge([trace])[0]
+            rows.append(
+                {
+                    "Model": card.name,
+                    "Reads": answer.digit,
+                    "Confidence": answer.confidence,
+                    "MNIST test": card.test.accuracy,
+                }
+            )
+    percent = st.column_config.NumberColumn(format="percent")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Confidence": percent, "MNIST test": percent})
+
+
+def show_scorecard() -> None:
+    judged = state.scorecard()
+    if not judged:
+        st.caption(
+            "Judge an answer above, and this visit's score builds up here. Nothing of it is stored on the server."
+        )
+        return
+    table = pd.DataFrame(
+        [{"label": j.label, "digit": j.digit, "confidence": j.confidence, "model": j.model} for j in judged]
+    )
+    score = accuracy(table)
+    matrix, digits = st.columns(2)
+    with matrix:
+        st.markdown(f"**{score.correct} of {score.total} right** ({score.accuracy:.0%})")
+        st.plotly_chart(
+            confusion_chart(confusion_matrix(table)),
+            key="scores",
+            config=STILL,
+            alt="Which digits were drawn, and as what they were read, in this visit.",
+        )
+    with digits:
+        st.markdown("**Digit by digit**")
+        by_digit = per_digit(table).query("support > 0")[["digit", "support", "recall"]]
+        by_digit.columns = ["Digit", "Drawn", "Read right"]
+        st.dataframe(
+            by_digit, hide_index=True, column_config={"Read right": st.column_config.NumberColumn(format="percent")}
+        )
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "Scores as CSV", table.to_csv(index_label="drawing"), "scores.csv", "text/csv", on_click="ignore"
+        )
+        names = [f"{number:03d}-label-{j.label}-read-{j.digit}.png" for number, j in enumerate(judged)]
+        files = zip(names, [png(j.image) for j in judged], strict=True)
+        st.download_button(
+            "Drawings as ZIP", lambda: zipped(files), "drawings.zip", "application/zip", on_click="ignore"
+        )
+        st.button("Start again", on_click=state.forget_scores, icon=":material/restart_alt:")
+
+
+@st.fragment
+def show_desk(classifier: DigitClassifier) -> None:
+    """All that follows the ink. A stroke reruns this and nothing else of the page."""
+    desk = st.container(horizontal=True, gap="medium")
+    with desk.container(width=290):
+        ink = choose_ink()
+    with desk.container():
+        try:
+            trace = classifier.pipeline.run(ink) if ink else None
+        except InkError as error:
+            st.error(str(error), icon=":material/broken_image:")
+            return
+        prediction = classifier.judge([trace])[0] if trace else Prediction.of_nothing()
+        show_answer(prediction, classifier)
+        if prediction.verdict != "blank":
+            show_why(ink, prediction, classifier)
+            show_judging(ink, prediction, classifier)
+            show_downloads(trace)
+    st.subheader("Or start from an example", anchor=False)
+    show_examples()
+    models = st.expander("What do the other models say?", icon=":material/groups:", on_change="rerun", key="all_models")
+    with models:
+        if models.open and prediction.verdict != "blank":
+            show_all_models(trace)
+        else:
+            st.caption("Draw something first, and every model is asked the same.")
+    with st.expander("Scorecard of this visit", icon=":material/scoreboard:", key="scorecard_open"):
+        show_scorecard()
+
+
+st.title("Draw", anchor=False)
+st.markdown("Write a digit. The answer follows each stroke.")
+if classifier := loaders.classifier(loaders.chosen_card()):
+    show_desk(classifier)

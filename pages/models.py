@@ -1,0 +1,102 @@
+"""The checkpoints side by side: what each costs, how it was trained, and how often it is right."""
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core.architectures import ARCHITECTURES
+from mnist_core.checkpoints import Card
+from mnist_core.evaluate import per_digit
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, history_chart
+
+
+def show_table(cards: list[Card]) -> None:
+    rows = []
+    for card in cards:
+        size, work = loaders.cost(card.name, card.sha256)
+        rows.append(
+            {
+                "Model": card.name,
+                "MNIST test": card.test.accuracy,
+                "95 % interval": f"{card.test.low:.2%} to {card.test.high:.2%}",
+                "Wrong": card.test.total - card.test.correct,
+                "Validation": card.validation.accuracy,
+                "Parameters": card.parameters,
+                "MB": size / 1e6,
+                "Million multiply-adds": work / 1e6,
+            }
+        )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "MNIST test": st.column_config.NumberColumn(
+                format="%.4f", help="Share of the 10,000 test images read right."
+            ),
+            "Wrong": st.column_config.NumberColumn(help="Of the 10,000 test images."),
+            "Validation": st.column_config.NumberColumn(format="%.4f", help="On 5,000 training images kept aside."),
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+            "MB": st.column_config.NumberColumn(format="%.1f", help="Size of the weights on disk."),
+            "Million multiply-adds": st.column_config.NumberColumn(format="%.1f", help="Work for one image."),
+        },
+        alt="All checkpoints with accuracy, size and cost.",
+    )
+
+
+def show_card(card: Card, chosen: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(card.name, anchor=False)
+        if chosen:
+            st.badge("asked now", icon=":material/check:", color="gray")
+        else:
+            st.button("Ask this one", key=f"ask {card.name}", type="tertiary", on_click=choose, args=[card.name])
+    st.caption(ARCHITECTURES[card.architecture].__doc__.strip().splitlines()[0])
+    figures = st.columns(3)
+    figures[0].metric(
+        "Test accuracy", f"{card.test.accuracy:.2%}", help="On MNIST's 10,000 test images, looked at once."
+    )
+    figures[1].metric("Wrong", f"{card.test.total - card.test.correct:,}")
+    figures[2].metric("Parameters", f"{card.parameters:,}")
+    st.caption(f"95 % interval of the accuracy: {card.test.low:.2%} to {card.test.high:.2%}.")
+    st.plotly_chart(
+        history_chart(card.history),
+        key=f"history {card.name}",
+        config=STILL,
+        alt=f"Share of wrong answers of {card.name} after each epoch, on training and validation images.",
+    )
+    with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
+        if digits.open and (evaluation := loaders.evaluation(card)) is not None:
+            show_per_digit(per_digit(evaluation))
+    with st.expander("Recipe"):
+        show_recipe(card)
+
+
+def show_per_digit(table: pd.DataFrame) -> None:
+    table.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
+    share = st.column_config.NumberColumn(format="%.4f")
+    st.dataframe(table, hide_index=True, column_config={"Precision": share, "Recall": share, "F1": share})
+
+
+def show_recipe(card: Card) -> None:
+    st.markdown(
+        f"Trained in {card.seconds / 60:.0f} minutes on {card.versions.get('device', 'an unknown device')}. Again, with:"
+    )
+    st.code(f"python -m mnist_core.train --architecture {card.architecture}", language="bash")
+    st.json({**card.recipe, "arguments": card.arguments, **card.versions}, expanded=False)
+    st.caption(f"SHA-256 of the weights: {card.sha256}")
+
+
+def choose(name: str) -> None:
+    st.session_state[state.MODEL] = name
+
+
+st.title("Models", anchor=False)
+st.markdown("Five networks from the field, trained on the same images, side by side.")
+cards, broken = loaders.shelf()
+for sentence in broken:
+    st.warning(f"A checkpoint was left out. {sentence}", icon=":material/broken_image:")
+show_table(cards)
+with st.grid(2, min_column_width=340, border=True) as grid:
+    for card in cards:
+        with grid.cell():
+            show_card(card, chosen=card.name == st.session_state[state.MODEL])

@@ -1,0 +1,75 @@
+"""The desk that pages share: where ink comes from, whichever page it is looked at on."""
+
+import streamlit as st
+
+from pages.parts import state
+from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
+from pages.parts.examples import EXAMPLES
+
+UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
+UPLOAD_LIMIT = 10  # MB
+DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
+
+
+def choose_ink() -> bytes | None:
+    """The ink to read, as the bytes of an image file; None while there is none."""
+    st.session_state.setdefault(state.SOURCE, DRAW)
+    source = st.segmented_control(
+        "Where the digit comes from",
+        [DRAW, UPLOAD, CAMERA],
+        required=True,
+        key=state.SOURCE,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    return _choose_drawing() if source == DRAW else _choose_picture(source)
+
+
+def _choose_drawing() -> bytes | None:
+    st.caption("With mouse, pen or finger, any size, anywhere.")
+    show_canvas(st.session_state.get(state.PEN, 16))
+    show_canvas_buttons()
+    st.slider(
+        "Pen", 4, 32, 16, key=state.PEN, persist_state="session", help="The width of the pen, in pixels of the paper."
+    )
+    return state.board().now.png or None
+
+
+def _choose_picture(source: str) -> bytes | None:
+    # The widgets' own memory ends with the page, and a file must be taken in once, not on every rerun.
+    if source == UPLOAD:
+        st.file_uploader(
+            f"A picture of one digit, {UPLOAD_LIMIT} MB at most",
+            UPLOADS,
+            key="upload",
+            max_upload_size=UPLOAD_LIMIT,
+            on_change=_take_in,
+            args=["upload"],
+        )
+    else:
+        st.camera_input("One digit on paper", key="camera", on_change=_take_in, args=["camera"])
+    if not (brought := state.brought()):
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"On the desk: {brought.name}")
+        st.button("Put away", icon=":material/close:", type="tertiary", on_click=state.put_away)
+    return brought.content
+
+
+def _take_in(key: str) -> None:
+    if file := st.session_state[key]:
+        state.bring(file.name, file.getvalue())
+    else:
+        state.put_away()
+
+
+def show_examples() -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        for example in EXAMPLES:
+            st.button(example.name, key=f"example {example.name}", on_click=_draw_example, args=[example.name])
+
+
+def _draw_example(name: str) -> None:
+    example = next(example for example in EXAMPLES if example.name == name)
+    state.draw(to_drawing(example.drawn(), example.width))
+    st.session_state[state.SOURCE] = DRAW

@@ -1,0 +1,63 @@
+"""What is loaded once for all visitors. The only st.cache_* calls of the house."""
+
+import pandas as pd
+import streamlit as st
+import torch
+
+from mnist_core import CheckpointError, DigitClassifier
+from mnist_core.architectures import SIDE, multiply_adds
+from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers
+from mnist_core.evaluate import evaluate
+from pages.parts import state
+
+
+def shelf() -> tuple[list[Card], list[str]]:
+    """The usable checkpoints, and a sentence for each that is not. Read again when a file changes."""
+    stamps = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(CHECKPOINTS.iterdir()))
+    return _read_shelf(stamps)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _read_shelf(stamps: tuple) -> tuple[list[Card], list[str]]:
+    cards, errors = list_checkpoints()
+    return cards, [str(error) for error in errors]
+
+
+def classifier(card: Card) -> DigitClassifier | None:
+    """The model of a card, shared by all visitors; None, with a sentence on the page, where it cannot be had."""
+    try:
+        return _load_classifier(card.name, card.sha256)
+    except CheckpointError as error:
+        st.error(f"{error} Choose another model in the sidebar.", icon=":material/broken_image:")
+        return None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_classifier(name: str, sha256: str) -> DigitClassifier:
+    return DigitClassifier.load(name)
+
+
+def chosen_card() -> Card:
+    """The card of the model in the sidebar."""
+    return next(card for card in shelf()[0] if card.name == st.session_state[state.MODEL])
+
+
+def evaluation(card: Card) -> pd.DataFrame | None:
+    """How a checkpoint answered the test set, from its answers file; None, with a sentence, where that is broken."""
+    try:
+        return _evaluate(card.name, card.sha256, card)
+    except CheckpointError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _evaluate(name: str, sha256: str, _card: Card) -> pd.DataFrame:
+    return evaluate(*load_answers(_card))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def cost(name: str, sha256: str) -> tuple[int, int]:
+    """Bytes on disk, and multiply-adds for one image."""
+    model = _load_classifier(name, sha256).model
+    return (CHECKPOINTS / f"{name}.safetensors").stat().st_size, multiply_adds(model, torch.zeros(1, 1, SIDE, SIDE))

@@ -1,0 +1,129 @@
+"""What belongs to one visitor for one visit: the few session keys, and their only writers."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import streamlit as st
+
+# Widgets with these keys keep their values across pages; the model also stands in the URL.
+MODEL, SOURCE, PEN = "model", "source", "pen"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is on the canvas: its strokes as the canvas describes them, and its pixels as a PNG."""
+
+    strokes: tuple[dict, ...] = ()
+    png: bytes = b""
+
+
+@dataclass(frozen=True)
+class Board:
+    """The canvas with its past. The canvas redraws itself from `shown` whenever `turn` changes, and only then."""
+
+    now: Drawing = Drawing()
+    past: tuple[Drawing, ...] = ()
+    future: tuple[Drawing, ...] = ()
+    shown: tuple[dict, ...] = ()
+    turn: int = 0
+    heard: bytes = b""  # the last picture that the canvas sent: it stands there again on every rerun
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A picture that did not come from the canvas."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answer that the visitor has judged."""
+
+    label: int
+    digit: int
+    confidence: float
+    model: str
+    image: np.ndarray = field(repr=False)
+
+
+def arrive(page: str) -> None:
+    """Called by the frame on every run. A canvas that left the page has forgotten its ink and must be given it."""
+    if st.session_state.get("page") != page:
+        st.session_state["page"] = page
+        _show(board().now)
+
+
+def board() -> Board:
+    return st.session_state.setdefault("board", Board())
+
+
+def hear_canvas(strokes: list[dict], png: bytes) -> None:
+    """Take in what the canvas says. What it repeats, or says back after it was told to redraw, is no new stroke."""
+    before = board()
+    if not png or png == before.heard:
+        return
+    drawing = Drawing(tuple(strokes), png if strokes else b"")
+    echo = len(strokes) == len(before.now.strokes)
+    after = replace(before, now=drawing, heard=png)
+    st.session_state["board"] = after if echo else replace(after, past=(*before.past, before.now)[-50:], future=())
+
+
+def undo() -> None:
+    if (before := board()).past:
+        _show(before.past[-1], past=before.past[:-1], future=(before.now, *before.future))
+
+
+def redo() -> None:
+    if (before := board()).future:
+        _show(before.future[0], past=(*before.past, before.now), future=before.future[1:])
+
+
+def clear() -> None:
+    if (before := board()).now.strokes:
+        _show(Drawing(), past=(*before.past, before.now), future=())
+
+
+def draw(drawing: Drawing) -> None:
+    """Put a whole drawing on the canvas, which Undo takes away again."""
+    _show(drawing, past=(*board().past, board().now), future=())
+
+
+def _show(drawing: Drawing, **changes) -> None:
+    before = board()
+    st.session_state["board"] = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, **changes)
+
+
+def bring(name: str, content: bytes) -> None:
+    st.session_state["brought"] = Brought(name, content)
+
+
+def brought() -> Brought | None:
+    return st.session_state.get("brought")
+
+
+def put_away() -> None:
+    st.session_state.pop("brought", None)
+
+
+def scorecard() -> list[Judged]:
+    return st.session_state.setdefault("scorecard", [])
+
+
+def judge(judged: Judged, ink: bytes) -> None:
+    """Count an answer; judging the same ink again corrects the first judgement."""
+    if st.session_state.get("judged") == ink:
+        scorecard()[-1] = judged
+    else:
+        scorecard().append(judged)
+    st.session_state["judged"] = ink
+
+
+def is_judged(ink: bytes) -> bool:
+    return st.session_state.get("judged") == ink
+
+
+def forget_scores() -> None:
+    st.session_state["scorecard"] = []
+    st.session_state.pop("judged", None)

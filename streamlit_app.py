@@ -1,0 +1,42 @@
+"""The frame around every page: their list, the model picker and the look. `streamlit run streamlit_app.py`."""
+
+import streamlit as st
+
+from pages.parts import loaders, state
+
+st.set_page_config(page_title="MNIST Digit Lab", page_icon=":material/draw:", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page("pages/draw.py", title="Draw", icon=":material/draw:", default=True),
+        st.Page("pages/models.py", title="Models", icon=":material/model_training:"),
+    ]
+)
+state.arrive(page.url_path)
+
+cards, broken = loaders.shelf()
+if not cards:
+    st.error(
+        "There is no model to ask. Train one with `python -m mnist_core.train --architecture mlp`; "
+        "it appears here when it is done.",
+        icon=":material/inventory_2:",
+    )
+    for sentence in broken:
+        st.caption(sentence)
+    st.stop()
+
+with st.sidebar:
+    names = [card.name for card in cards]
+    if st.query_params.get(state.MODEL, names[0]) not in names:
+        st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")
+    st.selectbox(
+        "Model",
+        names,
+        key=state.MODEL,
+        bind="query-params",
+        help="Every page asks this model. It stands in the page's address, so a link shows another person the same.",
+    )
+    chosen = loaders.chosen_card()
+    st.caption(f"{chosen.test.accuracy:.2%} of MNIST's test images right, {chosen.parameters:,} parameters.")
+
+page.run()
