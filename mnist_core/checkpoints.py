@@ -108,6 +108,7 @@ def save_checkpoint(
     card: Card, model: nn.Module, labels: np.ndarray, logits: np.ndarray, folder: Path = CHECKPOINTS
 ) -> Card:
     """Write weights, answers and card; the card goes last, so that what it describes is always there."""
+    ensure_name(card.name)
     weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
     card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})
     folder = Path(folder)
@@ -143,7 +144,8 @@ def load_answers(card: Card, folder: Path = CHECKPOINTS) -> tuple[np.ndarray, np
     """The labels of the test set and the logits that this very checkpoint gave on it, N x 10."""
     path = Path(folder) / f"{card.name}.answers.npz"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Given a path, numpy leaves the files open that are no whole archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             labels, logits, sha256 = archive["labels"], archive["logits"], str(archive["sha256"])
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} is missing.") from None

@@ -1,4 +1,4 @@
-"""What several test files share: MNIST where it is at hand, one thread for equal sums, a small saved checkpoint."""
+"""What several test files share: MNIST where it is at hand, and a checkpoint that needs no training."""
 
 from pathlib import Path
 
@@ -10,12 +10,6 @@ from mnist_core.architectures import build, parameter_count
 from mnist_core.checkpoints import Card, save_checkpoint
 from mnist_core.data import Labelled, load_mnist, mnist_is_here
 from mnist_core.evaluate import accuracy, evaluate, score
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Sums are rounded differently over more threads, and small networks gain nothing from them."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
