@@ -1,0 +1,44 @@
+"""What a visitor does on a page: draws with a mouse or a finger and reads the answer."""
+
+from playwright.sync_api import Page, expect
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
+    """Draw strokes in canvas pixels with the mouse, as a hand would: down, along, up."""
+    box = canvas_box(page)
+    for stroke in strokes:
+        (x, y), *rest = stroke
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.down()
+        for x, y in rest or [(x + 0.5, y)]:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.up()
+
+
+def touch(page: Page, stroke: list[tuple[float, float]]) -> None:
+    """One stroke with a finger."""
+    box, session = canvas_box(page), page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    send("touchStart", stroke[0])
+    for point in stroke[1:]:
+        send("touchMove", point)
+    send("touchEnd")
+
+
+def canvas_box(page: Page) -> dict:
+    canvas = page.locator("canvas.upper-canvas")
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    return canvas.bounding_box()
+
+
+def answer(page: Page):
+    """The place of the large digit."""
+    return page.locator("h2").first
