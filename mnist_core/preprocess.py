@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -501,10 +502,31 @@ class Pipeline:
             {stage.name: MappingProxyType({**stage.parameters, **parameters.get(stage.name, {})}) for stage in STAGES}
         )
 
-    def run(self, ink: Ink) -> Trace:
-        steps: list[Step] = []
-        picture: Any = ink
-        for stage in STAGES:
+    def __repr__(self) -> str:
+        """The call that makes this pipeline, with all that differs from the house's own."""
+        off = [stage.name for stage in STAGES if stage.name in self.off]
+        changes = {
+            stage.name: {key: value for key, value in self.parameters[stage.name].items() if value != stage.parameters[key]}
+            for stage in STAGES
+        }
+        words = [f"off={off}"] if off else []
+        return f"Pipeline({', '.join(words + [f'{name}={change}' for name, change in changes.items() if change])})"
+
+    def without(self, *names: str) -> "Pipeline":
+        """The same settings with more stages off."""
+        return Pipeline([*self.off, *names], **self.parameters)
+
+    def until(self, name: str) -> "Pipeline":
+        """The same settings with nothing done after the stage of that name."""
+        return self.without(*STAGE_NAMES[STAGE_NAMES.index(name) + 1 :])
+
+    def run(self, ink: Ink, before: Trace | None = None) -> Trace:
+        """All the pictures on the way. What `before`, a trace of the same ink, has in common is not done again."""
+        steps = list(takewhile(self._agrees, before.steps)) if before else []
+        if steps and "blank" in steps[-1].facts:
+            return Trace(tuple(steps), steps[-1].facts["blank"])
+        picture: Any = steps[-1].output if steps else ink
+        for stage in STAGES[len(steps) :]:
             on, parameters = stage.name not in self.off, self.parameters[stage.name]
             started = time.perf_counter()
             if on:
@@ -517,9 +539,15 @@ class Pipeline:
                 return Trace(tuple(steps), facts["blank"])
         return Trace(tuple(steps))
 
+    def _agrees(self, step: Step) -> bool:
+        name = step.stage.name
+        return step.on == (name not in self.off) and step.parameters == self.parameters[name]
+
 
 def _pass_by(name: str, picture: np.ndarray) -> np.ndarray | Tensor:
     """What goes on where a stage is off: the picture as it was, in the form that the next stage needs."""
+    if name == "scale":
+        return scale(picture, SIDE)[0]
     if name == "centre":
         return centre(picture, by="box")[0]
     if name == "normalise":
