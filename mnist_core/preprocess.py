@@ -9,7 +9,6 @@ Between the stages a picture is float32, height x width, 0 to 1. From `polarity`
 
 import io
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +30,10 @@ MEAN, STD = 0.1307, 0.3081  # of the ink in MNIST's 60,000 training images
 MAX_PIXELS = 50_000_000
 # Larger pictures are averaged down to this before anything else: ink becomes 20 pixels in the end.
 WORKING_SIDE = 1_000
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+ORIENTATION = 0x0112  # the EXIF entry
+ROUNDING = 0.01  # how far computed ink may stray beyond its range
+PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
 
 Ink = str | PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 Facts = dict[str, Any]
@@ -56,12 +59,16 @@ def to_tensor(images: np.ndarray | Tensor, mean: float = MEAN, std: float = STD)
 
 def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
     if isinstance(ink, np.ndarray):
-        picture, facts = _read_array(ink)
-    elif isinstance(ink, Image.Image):
-        picture, facts = _read_image(ink), {"mode": ink.mode, "size": ink.size}
-    else:
-        picture, facts = _read_file(ink)
-    return picture, facts
+        return _read_array(ink)
+    if isinstance(ink, Image.Image):
+        return _read(ink, "The picture")
+    if isinstance(ink, bytes):
+        return _read(io.BytesIO(ink), "The file")
+    if isinstance(ink, str | PathLike):
+        return _read(ink, Path(ink).name)
+    if hasattr(ink, "read"):
+        return _read(ink, "The file")
+    raise InkError(f"Ink is a picture, an array or a file of a picture, not {type(ink).__name__}.")
 
 
 def _read_array(array: np.ndarray) -> tuple[np.ndarray, Facts]:
@@ -69,45 +76,36 @@ def _read_array(array: np.ndarray) -> tuple[np.ndarray, Facts]:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or not array.size:
         raise InkError(f"An array of ink is height x width, alone or with 1 to 4 channels, not {array.shape}.")
+    if array.dtype.kind not in "buif":
+        raise InkError(f"Ink is made of numbers, not of {array.dtype}.")
     _ensure_size(array.shape[1], array.shape[0])
     array = array[..., 0] if array.ndim == 3 and channels == 1 else array
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    if array.dtype == np.uint16:
-        array = array.astype(np.float32) / 65535
-    elif array.dtype != np.uint8:
-        if array.dtype.kind not in "iuf":
-            raise InkError(f"Ink is made of numbers, not of {array.dtype}.")
-        array = array.astype(np.float32)
-        if not np.isfinite(array).all():
-            raise InkError("The ink holds values that are not numbers (NaN or infinity).")
-        if array.min() < 0 or array.max() > 255:
-            raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
-        array = array / 255 if array.max() > 1 else array
-    if array.ndim == 2 and array.dtype != np.uint8:
-        return _reduced(Image.fromarray(np.ascontiguousarray(array, dtype=np.float32))), facts
     if array.dtype != np.uint8:
-        array = np.uint8(np.round(array * 255))
-    return _read_image(Image.fromarray(np.ascontiguousarray(array))), facts
+        array = _in_range(array)
+        if channels > 1:
+            array = np.uint8(np.round(array * 255))
+    return _brightness(Image.fromarray(np.ascontiguousarray(array))), facts
 
 
-def _read_file(source: str | PathLike | bytes | BinaryIO) -> tuple[np.ndarray, Facts]:
-    named = isinstance(source, str | PathLike)
-    name = Path(source).name if named else "The file"
+def _in_range(array: np.ndarray) -> np.ndarray:
+    """Any numbers but bytes -> float32 in [0, 1]."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise InkError("The ink holds values that are not numbers (NaN or infinity).")
+    full = 65535 if array.dtype == np.uint16 else 255 if high > 1 + ROUNDING else 1
+    if low < -ROUNDING or high > full * (1 + ROUNDING):
+        raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
+    return (array.astype(np.float32) / np.float32(full)).clip(0, 1)
+
+
+def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[np.ndarray, Facts]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of every odd tag; a picture too large is judged below
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                _ensure_size(*image.size)
-                facts = {"mode": image.mode, "size": image.size, "format": image.format}
-                if (frames := getattr(image, "n_frames", 1)) > 1:
-                    facts["frames"] = frames
-                # A JPEG can be decoded small, which a photograph of a telephone is glad of.
-                image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
-                image.load()
-                if image.getexif().get(0x0112, 1) != 1:
-                    facts["turned"] = True
-                return _read_image(ImageOps.exif_transpose(image)), facts
+        if isinstance(source, Image.Image):
+            return _read_image(source)
+        with Image.open(source, formats=FORMATS) as image:
+            return _read_image(image)
+    except InkError:
+        raise
     except FileNotFoundError:
         raise InkError(f"There is no file called {name}.") from None
     except IsADirectoryError:
@@ -116,10 +114,8 @@ def _read_file(source: str | PathLike | bytes | BinaryIO) -> tuple[np.ndarray, F
         raise InkError(f"{name} may not be read: {error.strerror}.") from None
     except UnidentifiedImageError:
         raise InkError(f"{name} is not a picture in a known format (PNG, JPEG, WebP, BMP, GIF or TIFF).") from None
-    except (Image.DecompressionBombError, MemoryError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
         raise InkError(f"{name} unpacks to more than {MAX_PIXELS // 1_000_000} megapixels. Bring a smaller one.") from None
-    except InkError:
-        raise
     except Exception:  # decoders fail in as many ways as there are formats
         raise InkError(f"{name} is cut off or broken: it could not be read to its end.") from None
 
@@ -130,43 +126,80 @@ def _ensure_size(width: int, height: int) -> None:
             f"This picture has {width * height / 1e6:,.0f} megapixels; at most {MAX_PIXELS // 1_000_000} are read. "
             "Bring a smaller one."
         )
-
-
-def _read_image(image: Image.Image) -> np.ndarray:
-    _ensure_size(*image.size)
-    if not (image.width and image.height):
+    if not (width and height):
         raise InkError("The picture has no pixels.")
-    try:
-        if image.mode.startswith("I") or image.mode == "F":
-            values = np.asarray(image, dtype=np.float32)
-            if not np.isfinite(values).all():
-                raise InkError("The picture holds values that are not numbers (NaN or infinity).")
-            low, high = min(0.0, float(values.min())), float(values.max())
-            full = 65535 if image.mode != "F" else 255 if high > 1 else 1
-            return _reduced(Image.fromarray((values - low) / max(full, high - low)))
-        if image.has_transparency_data:
-            return _over_its_background(image.convert("RGBA"))
-        if image.mode not in ("L", "1", "RGB"):
-            image = image.convert("RGB")
-        return _reduced(image.convert("L"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InkError("The picture is cut off or broken: it could not be read to its end.") from error
 
 
-def _over_its_background(image: Image.Image) -> np.ndarray:
-    """Transparent paper has no colour of its own: it takes the one on which the ink can be seen."""
-    alpha = image.getchannel("A")
-    grey = image.convert("L")
-    if alpha.getextrema()[0] < 255:
-        light = np.average(np.asarray(grey), weights=np.asarray(alpha)) if alpha.getbbox() else 0
-        grey = Image.composite(grey, Image.new("L", image.size, 0 if light > 127 else 255), alpha)
-    return _reduced(grey)
+def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:
+    _ensure_size(*image.size)
+    facts: Facts = {"mode": image.mode, "size": image.size}
+    if image.format:
+        facts["format"] = image.format
+    if getattr(image, "is_animated", False):
+        facts["frame"] = "the first of several"
+        image.seek(0)
+    # A JPEG can be decoded small, which a photograph of a telephone is glad of.
+    image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
+    image.load()
+    picture = _brightness(image)
+    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
+        facts["turned"] = True
+        upright = Image.fromarray(picture)
+        upright.getexif()[ORIENTATION] = orientation
+        picture = np.asarray(ImageOps.exif_transpose(upright))
+    return picture, facts
 
 
-def _reduced(image: Image.Image) -> np.ndarray:
+def _brightness(image: Image.Image) -> np.ndarray:
+    """Averaged down to the working size in strips, so that no second copy of a large picture is made."""
     factor = -(-max(image.size) // WORKING_SIDE)
-    values = np.asarray(image.reduce(factor) if factor > 1 else image)
-    return values.astype(np.float32) / np.float32(255) if image.mode == "L" else np.clip(values, 0, 1)
+    if factor == 1:
+        brightness, cover = _brightness_and_cover(image)
+    else:
+        width, height = image.size
+        strip = factor * 64
+        strips = (image.crop((0, top, width, min(top + strip, height))) for top in range(0, height, strip))
+        parts = zip(*(_brightness_and_cover(part, factor) for part in strips), strict=True)
+        brightness, cover = (None if part[0] is None else np.concatenate(part) for part in parts)
+    if _is_deep(image):
+        return _shallow(brightness, 65535 if image.mode.startswith("I") else 255)
+    return _over_paper(brightness, cover)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _shallow(values: np.ndarray, full: int) -> np.ndarray:
+    """Values of more than 8 bits -> [0, 1]; those beyond what their kind usually spans set the span themselves."""
+    low, high = min(0.0, float(values.min())), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise InkError("The picture holds values that are not numbers (NaN or infinity).")
+    full = 1 if full == 255 and high <= 1 else full
+    return (values - np.float32(low)) / np.float32(max(full, high - low))
+
+
+def _brightness_and_cover(image: Image.Image, factor: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+    """How light each pixel is and, where the picture knows transparency, how far the pixel hides its paper."""
+    if _is_deep(image):
+        image = image.convert("F")
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    image = image.reduce(factor) if factor > 1 else image
+    if image.mode == "F":
+        return np.asarray(image), None
+    cover = np.asarray(image.getchannel("A")) / np.float32(255) if image.mode == "RGBA" else None
+    return np.asarray(image.convert("L")) / np.float32(255), cover
+
+
+def _over_paper(brightness: np.ndarray, cover: np.ndarray | None) -> np.ndarray:
+    """Transparent paper has no colour of its own: it takes the one on which the ink can be seen."""
+    if cover is None or cover.min() == 1:
+        return brightness
+    light = cover.any() and np.average(brightness, weights=cover) > 0.5
+    return brightness * cover if light else 1 - cover + brightness * cover
 
 
 # Polarity and background --------------------------------------------------------------------------------------
@@ -177,17 +210,35 @@ def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Fact
     light = picture > threshold
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
     facts = {"threshold": threshold, "light border": float(border), "light picture": float(light.mean())}
-    # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
-    # over the edge and one that fills its picture are both understood.
-    is_light = border + light.mean() > 1 if paper == "auto" else paper == "light"
+    if paper != "auto":
+        is_light = paper == "light"
+    elif min(picture.shape) < PHOTOGRAPH_SIDE or _is_flat(picture):
+        # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
+        # over the edge and one that fills its picture are both understood.
+        is_light = border + light.mean() > 1
+    else:
+        is_light = _strays_to_dark(picture)
     facts["paper"] = "light" if is_light else "dark"
     return (1 - picture if is_light else picture), facts
+
+
+def _is_flat(picture: np.ndarray) -> bool:
+    """Whether most of the picture is either as dark or as light as it gets, as no photograph is."""
+    low, high = picture.min() + 2 / 255, picture.max() - 2 / 255
+    return 2 * np.count_nonzero((picture <= low) | (picture >= high)) > picture.size
+
+
+def _strays_to_dark(picture: np.ndarray) -> bool:
+    """Shadows mislead a threshold; ink is what differs much from its own neighbourhood."""
+    small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BOX))
+    strays = small - ndimage.median_filter(small, 11, mode="nearest")
+    return bool((strays**3).sum() < 0)
 
 
 def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
     level, noise = _paper(picture, _otsu(picture))
     facts: Facts = {"paper": "clean", "level": level, "noise": noise, "ruled lines": 0}
-    if min(picture.shape) < 64:  # too small to show paper
+    if min(picture.shape) < PHOTOGRAPH_SIDE:
         return (picture - level).clip(0) if level else picture, facts
     even = np.abs(_block_floors(picture) - level) <= 2 / 255
     if noise <= 2 / 255 and even.mean() >= 0.75:
@@ -229,13 +280,8 @@ def _block_floors(picture: np.ndarray, blocks: int = 8) -> np.ndarray:
 
 
 def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, float]:
-    """Take away light that varies slowly, then all that does not stand out from the grain of the paper."""
-    height, width = picture.shape
-    small = Image.fromarray(picture).resize((64, 64), Image.Resampling.BOX)
-    light = ndimage.percentile_filter(np.asarray(small), 30, size=21, mode="nearest")
-    light = ndimage.gaussian_filter(light, 4, mode="nearest")
-    ink = picture - np.asarray(Image.fromarray(light).resize((width, height), Image.Resampling.BILINEAR))
-    smooth = ndimage.uniform_filter(ink, max(1, max(height, width) // 200))
+    """Take away the light, then all that does not stand out from the grain of the paper."""
+    smooth = _without_light(ndimage.uniform_filter(picture, max(1, max(picture.shape) // 200)))
     threshold = _otsu(smooth.clip(0, 1))
     level, noise = _paper(smooth, threshold)
     written = smooth[smooth > threshold]
@@ -244,6 +290,18 @@ def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, f
     full = float(np.percentile(written, 75))
     low = max(softness * threshold, level + 3 * noise)
     return ((smooth - low) / max(full - low, 1e-3)).clip(0, 1), threshold
+
+
+def _without_light(picture: np.ndarray) -> np.ndarray:
+    """What no pen is wide enough to cover is light; opening keeps even the edge of a hard shadow."""
+    wide = max(picture.shape) * 4 // 25
+    light = ndimage.grey_opening(picture, (wide, wide), mode="nearest")
+    ink = (picture - light) / (1 - light).clip(0.1)
+    # Towards a border the opening falls short of light that grows; what it missed varies slowly.
+    small = Image.fromarray(ink).resize((64, 64), Image.Resampling.BOX)
+    missed = ndimage.percentile_filter(np.asarray(small), 30, size=21, mode="nearest")
+    missed = Image.fromarray(ndimage.gaussian_filter(missed, 4, mode="nearest"))
+    return ink - np.asarray(missed.resize(picture.shape[::-1], Image.Resampling.BILINEAR))
 
 
 def _without_ruled_lines(picture: np.ndarray) -> tuple[np.ndarray, int]:
