@@ -400,10 +400,11 @@ def stretch(picture: np.ndarray) -> tuple[np.ndarray, Facts]:
 def centre(picture: np.ndarray, by: str = "mass", whole_pixels: bool = True) -> tuple[np.ndarray, Facts]:
     height, width = picture.shape
     facts: Facts = {}
-    if by == "mass" and picture.any():
-        # Pixel centres lie at +0.5. MNIST's rule puts the centre of mass into [14, 15) on both axes.
+    if inked := bool(picture.any()):
         middle = np.array([_mean_place(picture.sum(axis=1)), _mean_place(picture.sum(axis=0))])
         facts["centre of mass"] = tuple(middle.tolist())
+    if by == "mass" and inked:
+        # Pixel centres lie at +0.5. MNIST's rule puts the centre of mass into [14, 15) on both axes.
         shift = np.floor(SIDE / 2 + 1 - middle) if whole_pixels else SIDE / 2 + 0.5 - middle
     elif by == "none":
         shift = np.array([4.0, 4.0]) if max(height, width) <= SIDE - 8 else np.zeros(2)
