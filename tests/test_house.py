@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"train", "api", "predict"},
-    {"classifier", "evaluate"},
+    {"train", "api", "predict", "explain"},
+    {"classifier", "evaluate", "vary", "figures"},
     {"checkpoints", "preprocess", "data", "augment", "strokes"},
     {"architectures"},
 )

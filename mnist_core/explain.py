@@ -1,0 +1,100 @@
+"""Why an answer is what it is: what each stage of the pipeline is worth, and what goes on inside a network."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mnist_core.classifier import DigitClassifier, Prediction
+from mnist_core.preprocess import NAIVE, STAGES, Ink, Pipeline, Trace
+
+# Stages -------------------------------------------------------------------------------------------------------
+
+
+def answers_on_the_way(classifier: DigitClassifier, ink: Ink, pipeline: Pipeline, trace: Trace) -> list[Prediction]:
+    """What the model says if the pipeline ends after each step of its trace; the last answer is the real one."""
+    names = [step.stage.name for step in trace.steps]
+    return classifier.judge([pipeline.until(name).run(ink, before=trace) for name in names])
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer that a poorer pipeline gives to the same ink."""
+
+    left_out: str  # the name of the stage, or "naive" for the whole canvas shrunk
+    prediction: Prediction
+    flips: bool  # another digit, or none at all
+    worth: float  # how much of the full pipeline's confidence in its digit is missing
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    full: Prediction
+    findings: tuple[Finding, ...]
+
+    @property
+    def flips(self) -> list[Finding]:
+        """The stages without which the answer is another, the surest wrong answer first."""
+        flips = [finding for finding in self.findings if finding.flips and finding.left_out != "naive"]
+        return sorted(flips, key=lambda finding: -finding.prediction.confidence)
+
+    @property
+    def by_worth(self) -> list[Finding]:
+        stages = [finding for finding in self.findings if finding.left_out != "naive"]
+        return sorted(stages, key=lambda finding: -finding.worth)
+
+
+def diagnose(classifier: DigitClassifier, ink: Ink, before: Trace | None = None) -> Diagnosis:
+    """The ink through the full pipeline, through the naive resize, and with each stage removed in turn."""
+    pipeline = classifier.pipeline
+    trace = pipeline.run(ink, before=before)
+    removed = [stage.name for stage in STAGES if stage.name != "grey" and stage.name not in pipeline.off]
+    poorer = {"naive": NAIVE} | {name: pipeline.without(name) for name in removed}
+    full, *others = classifier.judge([trace, *(p.run(ink, before=trace) for p in poorer.values())])
+    if full.digit is None:
+        return Diagnosis(full, ())
+    return Diagnosis(
+        full,
+        tuple(
+            Finding(name, other, other.digit != full.digit, full.confidence - float(other.probabilities[full.digit]))
+            for name, other in zip(poorer, others, strict=True)
+        ),
+    )
+
+
+# Inside a network ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recorded(model: nn.Module, kind: type[nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """What every layer of one kind puts out while the block runs, by the layer's name."""
+    outputs: dict[str, Tensor] = {}
+
+    def record(name: str):
+        def hook(layer: nn.Module, inputs: tuple, output: Tensor) -> None:
+            outputs[name] = output.detach().clone()
+
+        return hook
+
+    hooks = [
+        layer.register_forward_hook(record(name)) for name, layer in model.named_modules() if isinstance(layer, kind)
+    ]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@torch.inference_mode()
+def feature_maps(model: nn.Module, tensor: Tensor) -> list[np.ndarray]:
+    """The maps (channels x height x width) of each convolution for one tensor; none for a network that has none."""
+    # Others may be asking the same model at this moment: hooks on it would hear their images too.
+    alone = copy.deepcopy(model).eval()
+    with recorded(alone, nn.Conv2d) as outputs:
+        alone(tensor.unsqueeze(0).to(next(alone.parameters()).device))
+    return [maps[0].float().cpu().numpy() for maps in outputs.values()]
