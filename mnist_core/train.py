@@ -65,10 +65,10 @@ Saved = tuple[dict[str, Tensor], list[dict]]  # tensors by name, and the history
 RECIPES = {
     recipe.architecture: recipe
     for recipe in (
-        Recipe("mlp", epochs=40),
-        Recipe("simple_cnn", epochs=15),
-        Recipe("batchnorm_cnn", epochs=9, learning_rate=4e-3),
-        Recipe("wide_cnn", epochs=9, learning_rate=1e-3),
+        Recipe("mlp", epochs=30),
+        Recipe("simple_cnn", epochs=12),
+        Recipe("batchnorm_cnn", epochs=8, learning_rate=4e-3),
+        Recipe("wide_cnn", epochs=6, learning_rate=1e-3),
         Recipe("mnistnet", epochs=12, learning_rate=3e-3),
     )
 }
