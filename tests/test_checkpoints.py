@@ -461,7 +461,8 @@ def test_shipped_answers_score_what_the_card_says(name):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_give_the_shipped_answers_again(name, mnist_test):
     model, card = load_checkpoint(name)
-    logits = infer(model, to_tensor(mnist_test.images))
+    # In this form and these portions the arithmetic is the same and takes half the time.
+    logits = infer(model.to(memory_format=torch.channels_last), to_tensor(mnist_test.images), batch_size=100)
     labels, shipped = load_answers(card)
     np.testing.assert_array_equal(labels, mnist_test.labels)
     np.testing.assert_allclose(logits, shipped, atol=1e-3)
