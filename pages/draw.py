@@ -30,10 +30,13 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
         config=STILL,
         alt="The probability of each of the ten digits as a bar.",
     )
-    st.caption(
-        f"{classifier.card.name}: {prediction.preprocess_milliseconds:.1f} ms from ink to image, "
-        f"{prediction.network_milliseconds:.1f} ms in the network."
-    )
+    if prediction.verdict == "blank":
+        st.caption(f"{classifier.card.name} waits for ink.")
+    else:
+        st.caption(
+            f"{classifier.card.name}: {prediction.preprocess_milliseconds:.1f} ms from ink to image, "
+            f"{prediction.network_milliseconds:.1f} ms in the network."
+        )
 
 
 def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
@@ -135,7 +138,7 @@ def show_scorecard() -> None:
         st.download_button(
             "Scores as CSV", table.to_csv(index_label="drawing"), "scores.csv", "text/csv", on_click="ignore"
         )
-        names = [f"{number:03d}-label-{j.label}-read-{j.digit}.png" for number, j in enumerate(judged)]
+        names = [f"{number:03d}-label-{j.label}-read-{j.digit}.png" for number, j in enumerate(judged, 1)]
         files = zip(names, [png(j.image) for j in judged], strict=True)
         st.download_button(
             "Drawings as ZIP", lambda: zipped(files), "drawings.zip", "application/zip", on_click="ignore"
@@ -151,7 +154,7 @@ def show_desk(classifier: DigitClassifier) -> None:
         ink = choose_ink()
     with desk.container():
         try:
-            trace = classifier.pipeline.run(ink) if ink else None
+            trace = classifier.pipeline.run(ink) if ink is not None else None
         except InkError as error:
             st.error(str(error), icon=":material/broken_image:")
             return

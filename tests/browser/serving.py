@@ -1,0 +1,58 @@
+"""A real server, and what a browser needs to be started with, for browser tests and benchmarks."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Chromium as root in a container, and without calls of its own to the outside.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def serve(script: str = "streamlit_app.py", **environment: str) -> Iterator[str]:
+    """The dashboard as its users start it, on a free port of this machine; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", script]
+    options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
+    command += [f"--server.{name}={value}" for name, value in options.items()]
+    with (
+        open(os.environ.get("SERVER_LOG", os.devnull), "a") as log,
+        subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}) as server,
+    ):
+        try:
+            yield _when_it_answers(f"http://127.0.0.1:{port}", server)
+        finally:
+            server.terminate()
+
+
+def _when_it_answers(address: str, server: subprocess.Popen) -> str:
+    for _ in range(300):
+        assert server.poll() is None, "the server ended by itself"
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return address
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("the server did not answer within a minute")

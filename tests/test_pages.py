@@ -1,0 +1,129 @@
+"""The pages as a visitor's session runs them, without a browser: what they show is what the core says."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from mnist_core import DigitClassifier
+from mnist_core.checkpoints import list_checkpoints
+from mnist_core.strokes import place, render
+from pages.parts import loaders
+from pages.parts.examples import EXAMPLES
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["pages/draw.py", "pages/models.py"]
+SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+
+
+def open_app() -> AppTest:
+    return AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+
+
+def as_canvas(pixels: np.ndarray, strokes: int = 1) -> dict:
+    """What the drawing component sends for these pixels."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    data = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return {"drawing": {"raw": {"objects": [{"type": "Path"}] * strokes}, "data": data}}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_without_ink_and_names_itself(path):
+    app = open_app().run().switch_page(path).run()
+    assert not app.exception
+    assert len(app.title) == 1
+
+
+def test_a_blank_canvas_is_not_an_eight():
+    app = open_app().run()
+    assert [heading.value for heading in app.header] == [":gray[–]"]
+    assert "**Nothing is drawn.**" in [text.value for text in app.markdown]
+
+
+def test_the_page_answers_what_the_classifier_answers():
+    app = open_app()
+    app.session_state["canvas"] = as_canvas(SEVEN)
+    app.run()
+    prediction = DigitClassifier.load().predict(SEVEN)
+    assert prediction.digit == 7
+    assert [heading.value for heading in app.header] == [f":blue[{prediction.digit}]"]
+    assert f"**{prediction.in_words}**" in [text.value for text in app.markdown]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"drawing": {"raw": {"objects": [{}]}, "data": "data:image/png;base64,AAAA"}},
+        {"drawing": {"raw": {"objects": [{}]}, "data": "nonsense"}},
+        {"drawing": {"raw": {"objects": 7}, "data": "data:image/png;base64,AAAA"}},
+        {"drawing": {"raw": [], "data": None}},
+        {"drawing": {"raw": {"objects": [{}]}, "data": "data:image/png;base64,%%%%"}},
+    ],
+)
+def test_what_no_canvas_sends_is_answered_in_a_sentence(sent):
+    app = open_app()
+    app.session_state["canvas"] = sent
+    app.run()
+    assert not app.exception
+
+
+def test_an_example_is_drawn_and_read_and_undone():
+    app = open_app().run()
+    app.button(key="example 4").click().run()
+    assert [heading.value for heading in app.header] == [":blue[4]"]
+    app.button(key="undo").click().run()
+    assert [heading.value for heading in app.header] == [":gray[–]"]
+    app.button(key="redo").click().run()
+    assert [heading.value for heading in app.header] == [":blue[4]"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_lies_whole_on_the_paper(example):
+    points = np.concatenate(example.drawn())
+    assert points.min() >= example.width / 2
+    assert points.max() <= 280 - example.width / 2
+
+
+def test_judging_the_same_ink_again_corrects_the_first_word():
+    app = open_app().run()
+    app.button(key="example 9").click().run()
+    app.button(key="right").click().run()
+    app.button(key="is_4").click().run()
+    assert [(judged.label, judged.digit) for judged in app.session_state["scorecard"]] == [(4, 9)]
+
+
+def test_the_chosen_model_answers():
+    names = [card.name for card in list_checkpoints()[0]]
+    app = open_app().run()
+    assert app.selectbox(key="model").options == names
+    app.selectbox(key="model").select(names[-1]).run()
+    app.button(key="example 2").click().run()
+    assert any(text.value.startswith(f"{names[-1]}: ") for text in app.caption)
+
+
+def test_the_model_page_shows_every_checkpoint_with_its_figures():
+    app = open_app().run().switch_page("pages/models.py").run()
+    cards, _ = list_checkpoints()
+    assert [heading.value for heading in app.subheader] == [card.name for card in cards]
+    shown = [metric.value for metric in app.metric]
+    for card in cards:
+        assert f"{card.test.accuracy:.2%}" in shown
+        assert f"{card.parameters:,}" in shown
+
+
+def test_without_any_checkpoint_the_app_says_how_to_make_one(monkeypatch, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    loaders._read_shelf.clear()
+    try:
+        app = open_app().run()
+        assert not app.exception
+        assert "python -m mnist_core.train" in app.error[0].value
+        assert any("broken.json" in text.value for text in app.caption)
+    finally:
+        loaders._read_shelf.clear()
