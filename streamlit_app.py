@@ -9,6 +9,7 @@ st.set_page_config(page_title="MNIST Digit Lab", page_icon=":material/draw:", la
 page = st.navigation(
     [
         st.Page("pages/draw.py", title="Draw", icon=":material/draw:", default=True),
+        st.Page("pages/preprocessing.py", title="Preprocessing", icon=":material/conveyor_belt:"),
         st.Page("pages/models.py", title="Models", icon=":material/model_training:"),
     ]
 )

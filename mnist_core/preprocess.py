@@ -576,8 +576,8 @@ class Pipeline:
         return Pipeline([*self.off, *names], **self.parameters)
 
     def until(self, name: str) -> "Pipeline":
-        """The same settings with nothing done after the stage of that name."""
-        return self.without(*STAGE_NAMES[STAGE_NAMES.index(name) + 1 :])
+        """The same settings with nothing after the stage of that name but the numbers that a network expects."""
+        return self.without(*STAGE_NAMES[STAGE_NAMES.index(name) + 1 : -1])
 
     def run(self, ink: Ink, before: Trace | None = None) -> Trace:
         """All the pictures on the way. What `before`, a trace of the same ink, has in common is not done again."""

@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 ANSWER = "#3b7ddd"
 MISTAKE = "#d9503f"
 QUIET = "rgba(128, 124, 114, 0.55)"
+# Numbers below 0, around 0, above 0.
+BELOW_AND_ABOVE = (42, 127, 134), (243, 240, 233), (168, 104, 16)
 DIGIT_NAMES = [str(digit) for digit in range(10)]
 # What a visitor may do with a chart: look. Zooming by accident on a phone only loses the picture.
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
@@ -88,6 +90,86 @@ def confusion_chart(matrix: np.ndarray) -> go.Figure:
     figure.update_layout(height=330)
     figure.update_xaxes(title="read as", type="category", side="bottom", fixedrange=True)
     figure.update_yaxes(title="drawn", type="category", autorange="reversed", fixedrange=True, scaleanchor="x")
+    return _plain(figure)
+
+
+def numbers_chart(image: np.ndarray, tensor: np.ndarray) -> go.Figure:
+    """The 28 x 28 grey values to read, each on its pixel."""
+    grey = np.round(image * 255).astype(int)
+    figure = go.Figure(
+        go.Heatmap(
+            z=grey,
+            customdata=tensor,
+            text=np.where(grey > 0, grey.astype(str), ""),
+            texttemplate="%{text}",
+            textfont={"size": 9},
+            zmin=0,
+            zmax=255,
+            colorscale=[[0, "#000000"], [1, "#ffffff"]],
+            showscale=False,
+            hovertemplate="row %{y}, column %{x}<br>grey %{z}<br>normalised %{customdata:.3f}<extra></extra>",
+        )
+    )
+    return _pixel_grid(figure, 560)
+
+
+def average_chart(average: np.ndarray, digit: int) -> go.Figure:
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.round(average * 255),
+            zmin=0,
+            zmax=255,
+            colorscale=[[0, "#000000"], [1, "#ffffff"]],
+            showscale=False,
+            hovertemplate=f"row %{{y}}, column %{{x}}<br>grey %{{z}} in the average {digit}<extra></extra>",
+        )
+    )
+    return _pixel_grid(figure, 250)
+
+
+def difference_chart(difference: np.ndarray) -> go.Figure:
+    """Ink that the average lacks above 0, ink that is lacking below."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.round(difference * 255),
+            zmin=-255,
+            zmax=255,
+            colorscale=[[i / 2, f"rgb{colour}"] for i, colour in enumerate(BELOW_AND_ABOVE)],
+            showscale=False,
+            hovertemplate="row %{y}, column %{x}<br>%{z:+} against the average<extra></extra>",
+        )
+    )
+    return _pixel_grid(figure, 250)
+
+
+def sweep_chart(positions: np.ndarray, probabilities: np.ndarray, here: float, unit: str) -> go.Figure:
+    """The ten probabilities along a dial, each curve named where it is highest."""
+    figure = go.Figure()
+    for digit, curve in enumerate(probabilities.T):
+        names = [""] * len(positions)
+        if curve.max() > 0.2:
+            names[int(curve.argmax())] = str(digit)
+        figure.add_scatter(
+            x=positions,
+            y=curve,
+            name=str(digit),
+            text=names,
+            mode="lines+text",
+            textposition="top center",
+            cliponaxis=False,
+            hovertemplate=f"{digit}: %{{y:.1%}} at %{{x}}{unit}<extra></extra>",
+        )
+    figure.add_vline(here, line={"color": ANSWER, "width": 2})
+    figure.update_layout(height=330)
+    figure.update_xaxes(range=[positions[0], positions[-1]], fixedrange=True, ticksuffix=unit)
+    figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)
+    return _plain(figure).update_layout(showlegend=False)
+
+
+def _pixel_grid(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_layout(height=height)
+    figure.update_xaxes(visible=False, fixedrange=True, constrain="domain")
+    figure.update_yaxes(visible=False, fixedrange=True, autorange="reversed", scaleanchor="x", constrain="domain")
     return _plain(figure)
 
 

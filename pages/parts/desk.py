@@ -2,27 +2,30 @@
 
 import streamlit as st
 
-from pages.parts import state
+from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES
+from pages.parts.pictures import png
 
 UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 UPLOAD_LIMIT = 10  # MB
-DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
+DRAW, UPLOAD, CAMERA, SAMPLE = "Draw", "Upload", "Camera", "Sample"
 
 
 def choose_ink() -> bytes | None:
     """The ink to read, as the bytes of an image file; None while there is none."""
-    st.session_state.setdefault(state.SOURCE, DRAW)
     source = st.segmented_control(
         "Where the digit comes from",
-        [DRAW, UPLOAD, CAMERA],
+        [DRAW, UPLOAD, CAMERA, SAMPLE],
+        default=DRAW,
         required=True,
         key=state.SOURCE,
-        persist_state="session",
+        bind="query-params",
         label_visibility="collapsed",
     )
-    return _choose_drawing() if source == DRAW else _choose_picture(source)
+    if source == DRAW:
+        return _choose_drawing()
+    return _choose_sample() if source == SAMPLE else _choose_picture(source)
 
 
 def _choose_drawing() -> bytes | None:
@@ -54,6 +57,17 @@ def _choose_picture(source: str) -> bytes | None:
         st.caption(f"On the desk: {brought.name}")
         st.button("Put away", icon=":material/close:", type="tertiary", on_click=state.put_away)
     return brought.content
+
+
+def _choose_sample() -> bytes:
+    name, (images, labels) = loaders.samples()
+    number = st.number_input(
+        f"One of {name}, 0 to {len(images) - 1:,}", 0, len(images) - 1, key=state.SAMPLE, bind="query-params"
+    )
+    image = images[number] / 255
+    st.image(png(image, 10), width=280, alt=f"Image {number} of {name}.")
+    st.caption(f"Labelled {labels[number]}.")
+    return png(image)
 
 
 def _take_in(key: str) -> None:

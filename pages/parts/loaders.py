@@ -39,6 +39,7 @@ def _load_classifier(name: str, sha256: str) -> DigitClassifier:
 
 def chosen_card() -> Card:
     """The card of the model in the sidebar."""
+    state.need_frame()
     return next(card for card in shelf()[0] if card.name == st.session_state[state.MODEL])
 
 

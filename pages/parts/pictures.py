@@ -1,5 +1,6 @@
 """Images -> the bytes that a browser shows or a visitor takes away."""
 
+import base64
 import io
 import zipfile
 from collections.abc import Iterable
@@ -17,10 +18,15 @@ def png(image: np.ndarray, enlarged: int = 1) -> bytes:
     return file.getvalue()
 
 
-def npy(tensor: Tensor) -> bytes:
+def npy(numbers: np.ndarray | Tensor) -> bytes:
     file = io.BytesIO()
-    np.save(file, tensor.numpy(), allow_pickle=False)
+    np.save(file, np.asarray(numbers), allow_pickle=False)
     return file.getvalue()
+
+
+def data_address(png: bytes) -> str:
+    """A PNG as an address that holds it, for tables."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def zipped(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 # Widgets with these keys keep their values across pages; the model also stands in the URL.
 MODEL, SOURCE, PEN = "model", "source", "pen"
@@ -53,6 +54,16 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
         _show(board().now)
+
+
+def need_frame() -> None:
+    """Run again inside the frame where a link to a page was the first thing that a new server heard.
+
+    Streamlit then takes the folder `pages` for the old kind of app and runs the page alone, without st.navigation.
+    """
+    if MODEL not in st.session_state:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def board() -> Board:
