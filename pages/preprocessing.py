@@ -1,0 +1,327 @@
+"""Every step between the pen and the 28 x 28 numbers that a network sees, live, with a switch on each."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from mnist_core import DigitClassifier, InkError, Prediction
+from mnist_core.explain import Diagnosis, Finding, answers_on_the_way, diagnose, feature_maps
+from mnist_core.preprocess import STAGES, Pipeline, Stage, Trace, to_tensor
+from mnist_core.vary import DIALS, Dial, steady_range, vary
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, percent, sweep_chart
+from pages.parts.desk import choose_ink, show_examples
+from pages.parts.pictures import data_address, npy, png, zipped
+from pages.parts.strip import blank_picture, card_picture, colour_scale, maps_picture, to_png, whole_strip
+from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
+
+DOING = {
+    "polarity": "bright ink",
+    "background": "a clean background",
+    "crop": "cropping",
+    "scale": "scaling",
+    "stretch": "stretching",
+    "centre": "centring",
+    "normalise": "normalising",
+}
+
+
+# The strip ----------------------------------------------------------------------------------------------------
+
+
+def choose_pipeline(cells: list) -> Pipeline:
+    """The switches at the head of each card and the parameters behind its button, and what they add up to."""
+    off, parameters = [], {}
+    for number, (stage, cell) in enumerate(zip(STAGES, cells, strict=True), 1):
+        with cell:
+            if not choose_stage(stage, number):
+                off.append(stage.name)
+            if stage.parameters:
+                with st.popover("Settings", icon=":material/tune:", type="tertiary", key=f"settings {stage.name}"):
+                    parameters[stage.name] = choose_parameters(stage)
+            else:
+                st.button("No settings", type="tertiary", disabled=True, key=f"settings {stage.name}")
+    return Pipeline(off, **parameters)
+
+
+def show_card(stage: Stage, trace: Trace | None, answers: list[Prediction], changed: bool) -> None:
+    number = STAGES.index(stage)
+    if trace is None or number >= len(trace.steps):
+        st.image(to_png(blank_picture()), width="stretch", alt=f"{stage.name}: nothing yet.")
+        st.markdown(":gray[–]")
+        st.caption("Nothing came this far.")
+    else:
+        step, answer = trace.steps[number], answers[number]
+        values = np.asarray(step.output)
+        st.image(to_png(card_picture(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
+        st.markdown(
+            f":blue[**{answer.digit}**] {percent(answer.confidence)}" if answer.digit is not None else ":gray[–]"
+        )
+        shape = " x ".join(str(side) for side in values.shape)
+        st.caption(f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}")
+    if changed:
+        st.badge("changed", icon=":material/edit:", color="gray")
+    st.caption(f"{stage.what} *{stage.why}*")
+
+
+def show_colour_scale(trace: Trace) -> None:
+    bar, limit = colour_scale(trace.tensor.numpy())
+    st.image(to_png(bar), width="stretch", alt=f"The colours of the tensor, from {-limit:.2f} over 0 to {limit:.2f}.")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for value in (-limit, 0.0, limit):
+            st.caption(f"{value:.2f}")
+
+
+# The doctor ---------------------------------------------------------------------------------------------------
+
+
+def in_words(finding: Finding, digit: int) -> str:
+    without, other = f"Without **{DOING[finding.left_out]}**", finding.prediction
+    if other.digit is None:
+        return f"{without} there is no digit to be seen."
+    return f"{without} this {digit} becomes a {other.digit}, {percent(other.confidence)}."
+
+
+def show_remedy(diagnosis: Diagnosis) -> None:
+    """What the answer hangs on, in a sentence."""
+    if diagnosis.flips:
+        st.markdown("  \n".join(in_words(finding, diagnosis.full.digit) for finding in diagnosis.flips))
+        return
+    worth = [f"{DOING[f.left_out]} {100 * f.worth:.1f}" for f in diagnosis.by_worth if f.worth >= 0.0005]
+    st.markdown(
+        "No single stage decides here. "
+        + (f"In points of confidence they are worth: {', '.join(worth)}." if worth else "Each could be spared.")
+    )
+
+
+def show_doctor(diagnosis: Diagnosis) -> None:
+    full = diagnosis.full
+    rows = [("The full pipeline", full, 0.0)]
+    for finding in diagnosis.findings:
+        naive = finding.left_out == "naive"
+        way = "Naive: the whole picture shrunk" if naive else f"Without {DOING[finding.left_out]}"
+        rows.append((way, finding.prediction, finding.worth))
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Sees": [data_address(png(answer.image, 2)) for _, answer, _ in rows],
+                "Way": [way for way, _, _ in rows],
+                "Reads": ["–" if answer.digit is None else str(answer.digit) for _, answer, _ in rows],
+                "Confidence": [percent(answer.confidence) for _, answer, _ in rows],
+                f"Lost for {full.digit}": [f"{100 * worth:.1f} points" for _, _, worth in rows],
+            }
+        ),
+        hide_index=True,
+        row_height=44,
+        height="content",
+        column_config={"Sees": st.column_config.ImageColumn(width=50)},
+        alt="The answer of the full pipeline, of the naive resize and of the pipeline without each stage.",
+    )
+
+
+# Numbers, stress, inside, away --------------------------------------------------------------------------------
+
+
+def show_numbers(trace: Trace, digit: int) -> None:
+    average = loaders.averages()[digit]
+    grid, beside = st.columns([2, 1])
+    with grid:
+        st.caption("The image as the network gets it. Point at a pixel for its place and its numbers.")
+        st.plotly_chart(
+            numbers_chart(trace.image, trace.tensor[0].numpy()),
+            key="numbers",
+            config=STILL,
+            alt="The 28 by 28 grey values of the image.",
+        )
+    with beside:
+        st.caption(f"The average {digit} of MNIST's 60,000 training images.")
+        st.plotly_chart(
+            average_chart(average, digit), key="average", config=STILL, alt=f"The average {digit} of MNIST."
+        )
+        st.caption("The difference: ochre where yours has more ink, teal where the average has.")
+        st.plotly_chart(
+            difference_chart(trace.image - average),
+            key="difference",
+            config=STILL,
+            alt=f"The image less the average {digit}.",
+        )
+
+
+def choose_dial(dial: Dial) -> float:
+    return st.slider(
+        dial.name.capitalize(),
+        float(dial.low),
+        float(dial.high),
+        float(dial.usual),
+        float(dial.step),
+        format=f"%g{dial.unit}",
+        help=dial.what,
+        key=f"bench.{dial.name}",
+        bind="query-params",
+    )
+
+
+@st.fragment
+def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
+    """A slider of this bench reruns this and nothing else of the page."""
+    st.caption("The image after the pipeline, spoilt on purpose. Where does the answer tip over?")
+    dials, curve = st.columns([2, 3])
+    with dials.container():
+        with st.grid(2, min_column_width=140):
+            values = {dial.name: choose_dial(dial) for dial in DIALS.values()}
+        st.button("Back to the drawing", icon=":material/restart_alt:", on_click=restore_dials)
+    with curve:
+        along = st.selectbox(
+            "Curve along", list(DIALS), format_func=str.capitalize, key="bench.along", bind="query-params"
+        )
+        dial = DIALS[along]
+        probabilities = classifier.probabilities(to_tensor(vary(image, values, along)))
+        here = int(np.abs(dial.positions - values[along]).argmin())
+        digits = probabilities.argmax(axis=1)
+        first, last = (dial.positions[place] for place in steady_range(digits, here))
+        shown, says = st.columns([1, 3], vertical_alignment="center")
+        shown.image(png(vary(image, values)[0].numpy(), 4), width=112, alt="The image as the sliders make it.")
+        with says:
+            st.markdown(f"Read as :blue[**{digits[here]}**], {percent(float(probabilities[here].max()))}.")
+            st.caption(f"It stays a {digits[here]} from {first:g}{dial.unit} to {last:g}{dial.unit}.")
+        st.plotly_chart(
+            sweep_chart(dial.positions, probabilities, values[along], dial.unit),
+            key="sweep",
+            config=STILL,
+            alt=f"The probabilities of the ten digits along {along}.",
+        )
+
+
+def restore_dials() -> None:
+    state.put_back({f"bench.{dial.name}": float(dial.usual) for dial in DIALS.values()})
+
+
+def show_inside(classifier: DigitClassifier, trace: Trace) -> None:
+    maps = feature_maps(classifier.model, trace.tensor)
+    if not maps:
+        st.markdown(
+            f"{classifier.card.name} has no convolutions: each of its first neurons looks at all 784 pixels at once, "
+            "so there are no maps to look at. Choose another model in the sidebar."
+        )
+    for number, layer in enumerate(maps, 1):
+        st.markdown(f"**Convolution {number}**: {len(layer)} maps of {layer.shape[1]} x {layer.shape[2]}")
+        st.image(to_png(maps_picture(layer)), width="stretch", alt=f"The {len(layer)} maps of convolution {number}.")
+    if maps:
+        st.caption("Each map shows where one filter found its pattern: ochre where it did, teal where its opposite is.")
+
+
+def code(pipeline: Pipeline, model: str) -> str:
+    """The lines of Python that do what the page does now."""
+    return f'''from mnist_core import DigitClassifier
+from mnist_core.preprocess import Pipeline
+
+classifier = DigitClassifier.load("{model}")
+classifier.pipeline = {pipeline!r}
+prediction = classifier.predict("ink.png")
+print(prediction.digit, f"{{prediction.confidence:.4f}}")
+'''
+
+
+def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline: Pipeline, model: str) -> None:
+    words = ["nothing" if a.digit is None else f"{a.digit}, {percent(a.confidence)}" for a in answers]
+    files = [(f"{n}_{step.stage.name}.npy", npy(step.output)) for n, step in enumerate(trace.steps, 1)]
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "The strip as PNG",
+            lambda: whole_strip(trace, words),
+            "strip.png",
+            "image/png",
+            icon=":material/image:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Every stage as .npy, in a ZIP",
+            lambda: zipped(files),
+            "stages.zip",
+            "application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "The ink", ink, "ink.png", "application/octet-stream", icon=":material/edit:", on_click="ignore"
+        )
+    st.caption("The same in Python, from the folder of this project with the ink beside it:")
+    st.code(code(pipeline, model), language="python")
+
+
+# The page -----------------------------------------------------------------------------------------------------
+
+
+@st.fragment
+def show_walk(classifier: DigitClassifier) -> None:
+    """All that follows the ink. A stroke or a switch reruns this and nothing else of the page."""
+    desk = st.container(horizontal=True, gap="medium")
+    with desk.container(width=300):
+        ink = choose_ink()
+    verdict = desk.container()
+    st.subheader("Step by step", anchor=False)
+    head = st.container(horizontal=True, vertical_alignment="center")
+    with st.grid(4, min_column_width=185, border=True) as grid:
+        cells = [grid.cell() for _ in STAGES]
+    pipeline = choose_pipeline(cells)
+    changed = [differs(pipeline, stage) for stage in STAGES]
+    with head:
+        st.caption(
+            "Under each picture stands what the model would say if the pipeline ended there: what follows is left out, "
+            "only fitted to 28 x 28 and put into the network's numbers."
+        )
+        st.button("Usual settings", icon=":material/restart_alt:", on_click=restore, disabled=not any(changed))
+    trace, answers, diagnosis = None, [], None
+    try:
+        if ink:
+            trace = state.trace(ink, pipeline)
+            diagnosis = diagnose(classifier, ink, trace)
+            answers = [diagnosis.full] * len(trace.steps)
+            if diagnosis.full.digit is not None:
+                answers = answers_on_the_way(classifier, ink, pipeline, trace)
+    except InkError as error:
+        verdict.error(str(error), icon=":material/broken_image:")
+    for stage, cell, mark in zip(STAGES, cells, changed, strict=True):
+        with cell:
+            show_card(stage, trace, answers, mark)
+    with verdict:
+        show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
+        show_examples()
+    if trace is None or trace.blank or diagnosis.full.digit is None:
+        return
+    with cells[-1]:
+        show_colour_scale(trace)
+    st.subheader("The doctor", anchor=False)
+    show_remedy(diagnosis)
+    show_doctor(diagnosis)
+    names = ["Numbers", "Stress bench", "Look inside", "Take it away"]
+    numbers, bench, inside, away = st.tabs(names, on_change="rerun", key="tab", bind="query-params")
+    if numbers.open:
+        with numbers:
+            show_numbers(trace, answers[-1].digit)
+    if bench.open:
+        with bench:
+            show_bench(classifier, trace.image)
+    if inside.open:
+        with inside:
+            show_inside(classifier, trace)
+    if away.open:
+        with away:
+            show_downloads(ink, trace, answers, pipeline, classifier.card.name)
+
+
+def show_verdict(prediction: Prediction, changed: bool) -> None:
+    st.header(f":blue[{prediction.digit}]" if prediction.digit is not None else ":gray[–]", anchor=False)
+    st.markdown(f"**{prediction.in_words}**")
+    st.caption("With the settings changed below." if changed else "With the usual settings.")
+
+
+st.title("Preprocessing", anchor=False)
+st.markdown("What happens between your pen and the numbers that a network sees. Every step has a switch.")
+if nonsense := misread(st.query_params.to_dict()):
+    st.warning(
+        f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual ones stand there.",
+        icon=":material/link_off:",
+    )
+if classifier := loaders.classifier(loaders.chosen_card()):
+    show_walk(classifier)
