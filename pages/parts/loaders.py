@@ -1,5 +1,6 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 import torch
@@ -7,7 +8,9 @@ import torch
 from mnist_core import CheckpointError, DigitClassifier
 from mnist_core.architectures import SIDE, multiply_adds
 from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers
+from mnist_core.data import Labelled, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
+from mnist_core.figures import load_averages
 from pages.parts import state
 
 
@@ -19,7 +22,7 @@ def shelf() -> tuple[list[Card], list[str]]:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _read_shelf(stamps: tuple) -> tuple[list[Card], list[str]]:
-    cards, errors = list_checkpoints()
+    cards, errors = list_checkpoints(CHECKPOINTS)
     return cards, [str(error) for error in errors]
 
 
@@ -34,7 +37,7 @@ def classifier(card: Card) -> DigitClassifier | None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _load_classifier(name: str, sha256: str) -> DigitClassifier:
-    return DigitClassifier.load(name)
+    return DigitClassifier.load(name, CHECKPOINTS)
 
 
 def chosen_card() -> Card:
@@ -54,7 +57,23 @@ def evaluation(card: Card) -> pd.DataFrame | None:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _evaluate(name: str, sha256: str, _card: Card) -> pd.DataFrame:
-    return evaluate(*load_answers(_card))
+    return evaluate(*load_answers(_card, CHECKPOINTS))
+
+
+def samples() -> tuple[str, Labelled]:
+    """Labelled images to choose from by number, with the name of where they come from."""
+    return _load_samples(mnist_is_here())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Fetching the test images …")
+def _load_samples(mnist: bool) -> tuple[str, Labelled]:
+    return ("MNIST's test images", load_mnist("test")) if mnist else ("scikit-learn's scans", load_embedded_digits())
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def averages() -> np.ndarray:
+    """MNIST's average image of each digit."""
+    return load_averages()
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -1,13 +1,16 @@
 """What belongs to one visitor for one visit: the few session keys, and their only writers."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from mnist_core.preprocess import Pipeline, Trace
+
 # Widgets with these keys keep their values across pages; the model also stands in the URL.
-MODEL, SOURCE, PEN = "model", "source", "pen"
+MODEL, SOURCE, PEN, SAMPLE = "model", "source", "pen", "sample"
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,19 @@ def brought() -> Brought | None:
 
 def put_away() -> None:
     st.session_state.pop("brought", None)
+
+
+def trace(ink: bytes, pipeline: Pipeline) -> Trace:
+    """What a pipeline makes of the ink; of the same ink as last time only what follows a change is made anew."""
+    last_ink, before = st.session_state.get("trace", (None, None))
+    after = pipeline.run(ink, before=before if last_ink == ink else None)
+    st.session_state["trace"] = ink, after
+    return after
+
+
+def put_back(values: dict[str, Any]) -> None:
+    """Give widgets, by their keys, the values they had at first."""
+    st.session_state.update(values)
 
 
 def scorecard() -> list[Judged]:
