@@ -118,6 +118,7 @@ def test_the_model_page_shows_every_checkpoint_with_its_figures():
 
 def test_without_any_checkpoint_the_app_says_how_to_make_one(monkeypatch, tmp_path):
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "broken.safetensors").write_bytes(b"")
     monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
     loaders._read_shelf.clear()
     try:

@@ -1,0 +1,89 @@
+"""What the README says is so: its commands exist, its code runs, its tree is the tree, its figures are the cards'."""
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mnist_core.checkpoints import list_checkpoints
+from mnist_core.strokes import place, render
+from mnist_core.train import parse_arguments
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = sorted(set(re.findall(r"-m ((?:mnist_core|benchmarks)\.\w+)((?: --?[\w-]+(?: [\w./]+)?)*)", README)))
+
+
+def test_the_two_setup_lines_stand_as_one_line_each():
+    lines = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
+    start = [line for line in lines if line.startswith("python3 -m venv") and "streamlit run streamlit_app.py" in line]
+    tests = [line for line in lines if line.startswith("python3 -m venv") and line.endswith("-m pytest")]
+    assert len(start) == len(tests) == 1
+    for file in re.findall(r"-r (\S+)", start[0] + tests[0]):
+        assert (ROOT / file).is_file()
+
+
+def test_every_requirement_is_pinned_exactly():
+    for file in ("requirements.txt", "tests/requirements.txt"):
+        lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
+        assert lines
+        assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), file
+
+
+@pytest.mark.parametrize(("module", "options"), COMMANDS, ids=lambda part: part.strip() or "-")
+def test_a_command_of_the_readme_exists_and_takes_its_options(module, options, capsys):
+    assert callable(importlib.import_module(module).main)
+    if module == "mnist_core.train" and options:
+        assert isinstance(parse_arguments(options.split()), argparse.Namespace)
+
+
+def test_the_python_of_the_readme_runs(tmp_path):
+    pixels = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+    Image.fromarray(pixels).save(tmp_path / "seven.png")
+    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stderr == ""
+    first, *stages = done.stdout.splitlines()
+    assert first.startswith("7 ")
+    assert [line.split()[0] for line in stages][:2] == ["grey", "polarity"]
+
+
+def test_the_tree_of_the_readme_is_the_tree():
+    (tree,) = [text for kind, text in BLOCKS if kind == "" and "streamlit_app.py" in text]
+    folder = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        path = folder + name if line.startswith(" ") else name
+        folder = folder if line.startswith(" ") else name
+        assert (ROOT / path).exists(), path
+    named = set(re.findall(r"^    (\w+\.py)", tree, flags=re.MULTILINE))
+    rooms = {path.name for path in (ROOT / "mnist_core").glob("*.py")} - {"__init__.py"}
+    assert rooms == named
+
+
+def test_every_picture_and_file_of_the_readme_is_there():
+    for path in re.findall(r"!\[[^\]]*\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_the_table_of_models_is_that_of_the_cards():
+    rows = dict(re.findall(r"^\| (\w+) \| (\d+\.\d+% \| .*?% to .*?% \| [\d,]+) \|", README, flags=re.MULTILINE))
+    cards, _ = list_checkpoints()
+    told = {
+        card.name: f"{card.test.accuracy:.2%} | {card.test.low:.2%} to {card.test.high:.2%} | {card.parameters:,}"
+        for card in cards
+    }
+    assert rows == told
