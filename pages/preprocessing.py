@@ -10,7 +10,8 @@ from mnist_core.preprocess import STAGES, Pipeline, Stage, Trace, to_tensor
 from mnist_core.vary import DIALS, Dial, steady_range, vary
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, percent, sweep_chart
-from pages.parts.desk import choose_ink, show_examples
+from pages.parts.desk import choose_ink, is_drawing, show_examples
+from pages.parts.link import read_link, write_link
 from pages.parts.pictures import data_address, npy, png, zipped
 from pages.parts.strip import blank_picture, card_picture, colour_scale, maps_picture, to_png, whole_strip
 from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
@@ -48,20 +49,24 @@ def show_card(stage: Stage, trace: Trace | None, answers: list[Prediction], chan
     number = STAGES.index(stage)
     if trace is None or number >= len(trace.steps):
         st.image(to_png(blank_picture()), width="stretch", alt=f"{stage.name}: nothing yet.")
-        st.markdown(":gray[–]")
+        show_saying(":gray[–]", changed)
         st.caption("Nothing came this far.")
     else:
         step, answer = trace.steps[number], answers[number]
         values = np.asarray(step.output)
         st.image(to_png(card_picture(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
-        st.markdown(
-            f":blue[**{answer.digit}**] {percent(answer.confidence)}" if answer.digit is not None else ":gray[–]"
-        )
+        said = f":blue[**{answer.digit}**] {percent(answer.confidence)}" if answer.digit is not None else ":gray[–]"
+        show_saying(said, changed)
         shape = " x ".join(str(side) for side in values.shape)
         st.caption(f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}")
-    if changed:
-        st.badge("changed", icon=":material/edit:", color="gray")
     st.caption(f"{stage.what} *{stage.why}*")
+
+
+def show_saying(said: str, changed: bool) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", gap="xsmall"):
+        st.markdown(said, width="content")
+        if changed:
+            st.badge("changed", color="gray")
 
 
 def show_colour_scale(trace: Trace) -> None:
@@ -108,7 +113,7 @@ def show_doctor(diagnosis: Diagnosis) -> None:
                 "Way": [way for way, _, _ in rows],
                 "Reads": ["–" if answer.digit is None else str(answer.digit) for _, answer, _ in rows],
                 "Confidence": [percent(answer.confidence) for _, answer, _ in rows],
-                f"Lost for {full.digit}": [f"{100 * worth:.1f} points" for _, _, worth in rows],
+                f"Lost for {full.digit}": [f"{round(100 * worth, 1) + 0.0:.1f} points" for _, _, worth in rows],
             }
         ),
         hide_index=True,
@@ -245,7 +250,10 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
         st.download_button(
             "The ink", ink, "ink.png", "application/octet-stream", icon=":material/edit:", on_click="ignore"
         )
-    st.caption("The same in Python, from the folder of this project with the ink beside it:")
+    st.caption(
+        "The address of this page holds the settings and the drawing, for somebody else to see the same; "
+        "a picture that you brought stays with you. In Python, from the folder of this project with the ink beside it:"
+    )
     st.code(code(pipeline, model), language="python")
 
 
@@ -257,7 +265,9 @@ def show_walk(classifier: DigitClassifier) -> None:
     """All that follows the ink. A stroke or a switch reruns this and nothing else of the page."""
     desk = st.container(horizontal=True, gap="medium")
     with desk.container(width=300):
+        read_link()
         ink = choose_ink()
+        write_link(drawn=is_drawing())
     verdict = desk.container()
     st.subheader("Step by step", anchor=False)
     head = st.container(horizontal=True, vertical_alignment="center")
@@ -286,13 +296,15 @@ def show_walk(classifier: DigitClassifier) -> None:
             show_card(stage, trace, answers, mark)
     with verdict:
         show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
+        if diagnosis and diagnosis.findings:
+            show_remedy(diagnosis)
+        st.caption("Or start from an example:")
         show_examples()
     if trace is None or trace.blank or diagnosis.full.digit is None:
         return
     with cells[-1]:
         show_colour_scale(trace)
     st.subheader("The doctor", anchor=False)
-    show_remedy(diagnosis)
     show_doctor(diagnosis)
     names = ["Numbers", "Stress bench", "Look inside", "Take it away"]
     numbers, bench, inside, away = st.tabs(names, on_change="rerun", key="tab", bind="query-params")

@@ -1,7 +1,9 @@
 """The drawing canvas: the only caller of streamlit-drawable-canvas."""
 
 import io
+from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 from streamlit_drawable_canvas import st_canvas
@@ -43,11 +45,12 @@ def show_canvas_buttons() -> None:
         )
 
 
-def to_drawing(strokes: Strokes, width: float) -> state.Drawing:
-    """Strokes as the canvas would have sent them, had somebody drawn them there."""
-    paths = tuple(_path(stroke, width) for stroke in strokes)
+def to_drawing(strokes: Strokes, widths: Sequence[float]) -> state.Drawing:
+    """Strokes as the canvas would have sent them, had somebody drawn them there, each with its own pen."""
+    paths = tuple(_path(stroke, width) for stroke, width in zip(strokes, widths, strict=True))
+    drawn = [render([stroke], width) for stroke, width in zip(strokes, widths, strict=True)]
     file = io.BytesIO()
-    Image.fromarray(render(strokes, width)).save(file, "PNG")
+    Image.fromarray(np.minimum.reduce(drawn)).save(file, "PNG")
     return state.Drawing(paths, file.getvalue())
 
 

@@ -28,6 +28,11 @@ def choose_ink() -> bytes | None:
     return _choose_sample() if source == SAMPLE else _choose_picture(source)
 
 
+def is_drawing() -> bool:
+    """Whether the ink comes from the canvas."""
+    return st.session_state[state.SOURCE] == DRAW
+
+
 def _choose_drawing() -> bytes | None:
     st.caption("With mouse, pen or finger, any size, anywhere.")
     show_canvas(st.session_state.get(state.PEN, 16))
@@ -85,5 +90,6 @@ def show_examples() -> None:
 
 def _draw_example(name: str) -> None:
     example = next(example for example in EXAMPLES if example.name == name)
-    state.draw(to_drawing(example.drawn(), example.width))
+    strokes = example.drawn()
+    state.draw(to_drawing(strokes, [example.width] * len(strokes)))
     st.session_state[state.SOURCE] = DRAW

@@ -69,6 +69,13 @@ def need_frame() -> None:
         st.rerun()
 
 
+def is_first_look() -> bool:
+    """True once a visit: what a link brought must not come back when it has been wiped away."""
+    first = "looked" not in st.session_state
+    st.session_state["looked"] = True
+    return first
+
+
 def board() -> Board:
     return st.session_state.setdefault("board", Board())
 

@@ -1,0 +1,96 @@
+"""A drawing as a word of the page's address, so that a link brings it to another person.
+
+Each stroke is a byte for the pen's width, two for the number of its points and two for each point, in canvas pixels
+times 255 / 280; all of it in base64.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from mnist_core.strokes import CANVAS_SIDE
+from pages.parts import state
+from pages.parts.canvas import to_drawing
+
+INK = "ink"
+LONGEST = 4_000  # letters; browsers and chat programs cut longer addresses off
+STEPS = 255 / CANVAS_SIDE
+
+
+def read_link() -> None:
+    """Once a visit: what the link has drawn comes onto the canvas."""
+    if state.is_first_look() and (word := st.query_params.get(INK)):
+        try:
+            strokes, widths = unpack(word)
+        except ValueError:
+            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+            del st.query_params[INK]
+        else:
+            state.draw(to_drawing(strokes, widths))
+
+
+def write_link(drawn: bool) -> None:
+    """The drawing into the address, where there is one and it is not too long."""
+    word = pack(state.board().now.strokes) if drawn else ""
+    if not word or len(word) > LONGEST:
+        st.query_params.pop(INK, None)
+    elif st.query_params.get(INK) != word:
+        st.query_params[INK] = word
+
+
+def pack(paths: Sequence[dict]) -> str:
+    """The canvas's own description of its strokes -> letters for an address."""
+    content = b""
+    for path in paths:
+        points = _thinned(np.array(_pen_points(path["path"]), dtype=float))
+        places = np.uint8(np.round(np.clip(points * STEPS, 0, 255)))
+        width = int(np.clip(round(path.get("strokeWidth", 16)), 1, 255))
+        content += bytes([width]) + len(places).to_bytes(2, "big") + places.tobytes()
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def unpack(word: str) -> tuple[list[np.ndarray], list[float]]:
+    """The strokes in canvas pixels and their widths; ValueError where the word is none of ours."""
+    if len(word) > LONGEST:
+        raise ValueError("too long")
+    try:
+        content = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("not base64") from error
+    strokes, widths = [], []
+    while content:
+        width, count = content[0], int.from_bytes(content[1:3], "big")
+        places, content = content[3 : 3 + 2 * count], content[3 + 2 * count :]
+        if not (width and count and len(places) == 2 * count):
+            raise ValueError("cut off")
+        strokes.append(np.frombuffer(places, dtype=np.uint8).reshape(-1, 2) / STEPS)
+        widths.append(float(width))
+    return strokes, widths
+
+
+def _pen_points(commands: Sequence[Sequence]) -> list[tuple[float, float]]:
+    """Where the pen was: the canvas rounds the line with curves, whose control points are the pen's places."""
+    return [(command[1], command[2]) for command in commands]
+
+
+def _thinned(points: np.ndarray, tolerance: float = 0.7) -> np.ndarray:
+    """The points without those that lie on the way between their neighbours (Douglas and Peucker)."""
+    keep = np.zeros(len(points), dtype=bool)
+    keep[[0, -1]] = True
+    spans = [(0, len(points) - 1)]
+    while spans:
+        start, end = spans.pop()
+        between = points[start + 1 : end]
+        if not len(between):
+            continue
+        along, rest = points[end] - points[start], between - points[start]
+        share = np.clip(rest @ along / max(along @ along, 1e-9), 0, 1)
+        distance = np.linalg.norm(rest - share[:, None] * along, axis=1)
+        if distance.max() > tolerance:
+            middle = start + 1 + int(distance.argmax())
+            keep[middle] = True
+            spans += [(start, middle), (middle, end)]
+    return points[keep]
