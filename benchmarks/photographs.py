@@ -14,6 +14,7 @@ from mnist_core.strokes import Strokes, place, render
 SIDE = 480
 PAPER = (0.93, 0.91, 0.86)
 PENS = {"black": (0.12, 0.12, 0.13), "blue": (0.10, 0.16, 0.45), "pencil": (0.42, 0.42, 0.43), "chalk": (0.88, 0.88, 0.85)}
+DARK_RULE = (0.30, 0.35, 0.50)
 
 
 def photograph(
@@ -24,6 +25,7 @@ def photograph(
     paper: tuple[float, float, float] = PAPER,
     width: float = 14,
     rules: str = "",
+    rule: tuple[float, float, float] = (0.60, 0.70, 0.82),
     tilt: float = 0.0,
     gradient: float = 0.0,
     vignette: float = 0.0,
@@ -38,13 +40,14 @@ def photograph(
     """The strokes on paper as the bytes of an image file; every amount is a share of full brightness."""
     size = rng.uniform(0.35, 0.7) * SIDE
     room = (SIDE - size) / 2 - width
-    placed = place(strokes, size, tuple(SIDE / 2 + rng.uniform(-room, room, 2)))
+    middle = tuple(SIDE / 2 + rng.uniform(-room, room, 2))
+    placed = place(strokes, size, middle) if strokes else []
     ink = 1 - render(placed, width, SIDE, finer=2)[..., 0] / 255
     picture = np.ones((SIDE, SIDE, 3)) * paper
     if grain:
         picture *= 1 + grain * _cloud(rng, 1.2)[..., None] + grain * _cloud(rng, 12)[..., None]
     if rules:
-        picture = _ruled(picture, rng, rules, tilt)
+        picture = _ruled(picture, rng, rules, rule, tilt)
     picture = picture * (1 - ink[..., None]) + np.array(PENS[pen]) * ink[..., None]
     picture *= _light(rng, gradient, vignette, shadow, shadow_blur)[..., None]
     if blur:
@@ -60,7 +63,7 @@ def _cloud(rng: np.random.Generator, size: float) -> np.ndarray:
     return cloud / cloud.std()
 
 
-def _ruled(picture: np.ndarray, rng: np.random.Generator, rules: str, tilt: float) -> np.ndarray:
+def _ruled(picture: np.ndarray, rng: np.random.Generator, rules: str, rule: tuple, tilt: float) -> np.ndarray:
     """Lines of 2 pixels, at a slant of `tilt` degrees either way: "lined" or "squared"."""
     slope = np.tan(np.deg2rad(rng.uniform(-tilt, tilt)))
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -70,7 +73,7 @@ def _ruled(picture: np.ndarray, rng: np.random.Generator, rules: str, tilt: floa
     if rules == "squared":
         along = (x - slope * y + rng.uniform(0, gap)) % gap
         lines = np.maximum(lines, (1.5 - np.abs(along - gap / 2)).clip(0, 1))
-    return picture * (1 - lines[..., None]) + np.array([0.60, 0.70, 0.82]) * lines[..., None]
+    return picture * (1 - lines[..., None]) + np.array(rule) * lines[..., None]
 
 
 def _light(rng: np.random.Generator, gradient: float, vignette: float, shadow: float, blur: float) -> np.ndarray:
@@ -114,6 +117,9 @@ SCENES = {
     "lined, tilted": dict(rules="lined", tilt=3, grain=0.01, noise=0.01),
     "squared": dict(rules="squared", grain=0.01),
     "squared, tilted": dict(rules="squared", tilt=3, grain=0.01, noise=0.01),
+    "dark rules": dict(rules="lined", rule=DARK_RULE, grain=0.01),
+    "dark rules, tilted": dict(rules="lined", rule=DARK_RULE, tilt=3, grain=0.01, noise=0.01),
+    "dark squares, tilted": dict(rules="squared", rule=DARK_RULE, tilt=3, grain=0.01, noise=0.01),
     "telephone": dict(
         pen="blue", gradient=0.35, vignette=0.25, grain=0.015, noise=0.015, blur=1, jpeg=75, rotated=True
     ),
