@@ -150,7 +150,7 @@ def show_scorecard() -> None:
 def show_desk(classifier: DigitClassifier) -> None:
     """All that follows the ink. A stroke reruns this and nothing else of the page."""
     desk = st.container(horizontal=True, gap="medium")
-    with desk.container(width=290):
+    with desk.container(width=312):
         ink = choose_ink()
     with desk.container():
         try:
@@ -176,6 +176,7 @@ def show_desk(classifier: DigitClassifier) -> None:
         show_scorecard()
 
 
+state.need_frame()
 st.title("Draw", anchor=False)
 st.markdown("Write a digit. The answer follows each stroke.")
 if classifier := loaders.classifier(loaders.chosen_card()):

@@ -90,6 +90,7 @@ def choose(name: str) -> None:
     st.session_state[state.MODEL] = name
 
 
+state.need_frame()
 st.title("Models", anchor=False)
 st.markdown("Five networks from the field, trained on the same images, side by side.")
 cards, broken = loaders.shelf()

@@ -1,0 +1,40 @@
+"""The frame around the pages: links that lead into the middle of the app, and what travels in the address."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.serving import serve
+from tests.browser.visitor import PHONE
+
+
+@pytest.mark.parametrize("path", ["models", "preprocessing"])
+def test_a_link_to_a_page_is_whole_even_as_the_first_thing_a_new_server_hears(chromium, path):
+    with serve() as address:
+        page = chromium.new_page()
+        page.goto(f"{address}/{path}")
+        expect(page.locator("h1")).to_have_text(path.capitalize(), timeout=60_000)
+        expect(page.get_by_test_id("stSidebar").get_by_text("Model", exact=True)).to_be_visible()
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        page.close()
+
+
+def test_the_chosen_model_stands_in_the_address_and_stays_over_pages(open_page):
+    page = open_page("models?model=mlp")
+    page.get_by_role("link", name="Draw").click()
+    expect(page.locator("h1")).to_have_text("Draw")
+    expect(page.get_by_test_id("stSidebar").get_by_text("242,762 parameters")).to_be_visible()
+    assert "model=mlp" in page.url
+
+
+def test_a_model_can_be_chosen_on_its_card(open_page):
+    page = open_page("models")
+    page.locator(".st-key-ask-simple_cnn button").click()
+    expect(page.get_by_test_id("stSidebar").get_by_text("607,394 parameters")).to_be_visible()
+    assert "model=simple_cnn" in page.url
+
+
+@pytest.mark.parametrize("path", ["", "models", "preprocessing"])
+def test_nothing_is_wider_than_a_phone(open_page, path):
+    page = open_page(path, viewport=PHONE)
+    page.wait_for_timeout(1500)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
