@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -37,6 +38,9 @@ class Labelled(NamedTuple):
     labels: np.ndarray  # int64, N
 
 
+Progress = Callable[[str, float], None]  # told the name of what is fetched and the share that has come
+
+
 class Splits(NamedTuple):
     train: Labelled
     validation: Labelled
@@ -52,7 +56,7 @@ def mnist_is_here() -> bool:
     return all((mnist_folder() / "MNIST" / "raw" / name).is_file() for name in MNIST_MD5)
 
 
-def load_mnist(split: Literal["train", "test"]) -> Labelled:
+def load_mnist(split: Literal["train", "test"], progress: Progress | None = None) -> Labelled:
     """One half of MNIST, fetched from torchvision's mirrors where it is not on disk."""
     if split not in ("train", "test"):
         raise ValueError(f'MNIST has the splits "train" and "test", not {split!r}.')
@@ -61,7 +65,7 @@ def load_mnist(split: Literal["train", "test"]) -> Labelled:
     folder = mnist_folder()
     try:
         with _one_download:
-            _make_whole(folder / "MNIST" / "raw")
+            _make_whole(folder / "MNIST" / "raw", progress)
         mnist = MNIST(folder, train=split == "train")
     except OSError as error:
         place = "the folder named by MNIST_DATA_DIR" if os.environ.get("MNIST_DATA_DIR") else "data/"
@@ -98,7 +102,7 @@ def _part(labelled: Labelled, rows: slice) -> Labelled:
     return Labelled(labelled.images[rows], labelled.labels[rows])
 
 
-def _make_whole(raw: Path) -> None:
+def _make_whole(raw: Path, progress: Progress | None = None) -> None:
     """Set aside every file that is not MNIST's own and fetch what is then missing."""
     for name, md5 in MNIST_MD5.items():
         path = raw / name
@@ -114,13 +118,13 @@ def _make_whole(raw: Path) -> None:
             # Other processes may be looking for the same file: it appears at once and whole.
             part = path.with_name(f".{name}.{os.getpid()}")
             try:
-                part.write_bytes(_fetch(name))
+                part.write_bytes(_fetch(name, progress))
                 part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
 
 
-def _fetch(name: str) -> bytes:
+def _fetch(name: str, progress: Progress | None) -> bytes:
     """The content of one of MNIST's files, from the first mirror that has it whole."""
     from torchvision.datasets import MNIST
 
@@ -128,7 +132,7 @@ def _fetch(name: str) -> bytes:
     reasons = []
     for mirror in MNIST.mirrors:
         try:
-            packed = _download(mirror + archive)
+            packed = _download(mirror + archive, progress)
         except Exception as error:  # URLError, resets, short reads, odd answers: each mirror fails in its own way
             reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
             continue
@@ -141,7 +145,7 @@ def _fetch(name: str) -> bytes:
     )
 
 
-def _download(url: str) -> bytes:
+def _download(url: str, progress: Progress | None) -> bytes:
     from tqdm import tqdm
 
     content = bytearray()
@@ -152,6 +156,8 @@ def _download(url: str) -> bytes:
             while chunk := response.read(1 << 16):
                 content += chunk
                 bar.update(len(chunk))
+                if progress:
+                    progress(name, min(1.0, len(content) / (bar.total or len(content))))
     return bytes(content)
 
 

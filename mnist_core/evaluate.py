@@ -1,6 +1,9 @@
 """Labels and logits -> the evaluation table, and all that is reduced from it. No model is ever needed here."""
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -88,3 +91,96 @@ def mistakes(evaluation: pd.DataFrame) -> pd.DataFrame:
     """The wrong answers, the surest first."""
     wrong = evaluation[evaluation["digit"] != evaluation["label"]]
     return wrong.sort_values(["confidence", "index"], ascending=[False, True], ignore_index=True)
+
+
+def suspects(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """The wrong answers, those first where the model gives the label the least chance: the labels to look at."""
+    wrong = evaluation[evaluation["digit"] != evaluation["label"]]
+    return wrong.sort_values(["loss", "index"], ascending=[False, True], ignore_index=True)
+
+
+def confused_pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:
+    """Label, answer and count of every kind of mistake that was made, the most frequent first."""
+    pairs = [(i, j, int(matrix[i, j])) for i in range(DIGITS) for j in range(DIGITS) if i != j and matrix[i, j]]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def shares(matrix: np.ndarray, of: Literal["label", "answer"]) -> np.ndarray:
+    """Counts as shares of their row (what became of a digit) or of their column (what an answer is worth)."""
+    totals = matrix.sum(axis=1, keepdims=True) if of == "label" else matrix.sum(axis=0, keepdims=True)
+    return matrix / np.maximum(totals, 1)
+
+
+# Trust --------------------------------------------------------------------------------------------------------
+
+
+def reliability(evaluation: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+    """Answers grouped by their confidence: how sure they were, how often they were right. Empty groups are left out.
+
+    A group holds the confidences above its `low` up to its `high`.
+    """
+    confidence = evaluation["confidence"].to_numpy()
+    right = (evaluation["digit"] == evaluation["label"]).to_numpy()
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    filled = count > 0
+    return pd.DataFrame(
+        {
+            "low": edges[:-1][filled],
+            "high": edges[1:][filled],
+            "images": count[filled],
+            "confidence": np.bincount(place, confidence, bins)[filled] / count[filled],
+            "accuracy": np.bincount(place, right, bins)[filled] / count[filled],
+        }
+    )
+
+
+def calibration_error(groups: pd.DataFrame) -> float:
+    """The expected calibration error: how far confidence and accuracy lie apart, averaged over all images."""
+    gap = (groups["confidence"] - groups["accuracy"]).abs()
+    return float((gap * groups["images"]).sum() / groups["images"].sum())
+
+
+def answered_above(evaluation: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
+    """For each threshold: the share of images whose answer is at least so sure, and the share of those that is right.
+
+    Where nothing is answered nothing is wrong: the share of right ones is 1 there.
+    """
+    order = np.argsort(evaluation["confidence"].to_numpy(), kind="stable")
+    confidence = evaluation["confidence"].to_numpy()[order]
+    right = (evaluation["digit"] == evaluation["label"]).to_numpy()[order]
+    first = np.searchsorted(confidence, thresholds, side="left")
+    answered = len(confidence) - first
+    hits = np.append(right[::-1].cumsum()[::-1], 0)[first]
+    return pd.DataFrame(
+        {
+            "threshold": np.asarray(thresholds, dtype=float),
+            "answered": answered / len(confidence),
+            "right": np.where(answered > 0, hits / np.maximum(answered, 1), 1.0),
+        }
+    )
+
+
+# Two models ---------------------------------------------------------------------------------------------------
+
+
+class Comparison(NamedTuple):
+    """Two models on the same images: which mistakes of the first the second makes too, and which not."""
+
+    fixed: np.ndarray  # wrong in the first only
+    new: np.ndarray  # wrong in the second only
+    shared: np.ndarray  # wrong in both
+    p: float  # of a difference at least this large, were the two equally good
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
+    """McNemar's exact test: of the images that only one of the two gets wrong, half should fall to each."""
+    if not np.array_equal(first["label"], second["label"]):
+        raise ValueError("Two models are compared on the same images.")
+    one = (first["digit"] != first["label"]).to_numpy()
+    other = (second["digit"] != second["label"]).to_numpy()
+    fixed, new, shared = (np.flatnonzero(which) for which in (one & ~other, other & ~one, one & other))
+    decided, fewer = len(fixed) + len(new), min(len(fixed), len(new))
+    one_side = Fraction(sum(math.comb(decided, k) for k in range(fewer + 1)), 2**decided)
+    return Comparison(fixed, new, shared, float(min(1, 2 * one_side)))

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mnist_core.architectures import SIDE
 from mnist_core.classifier import DigitClassifier, Prediction
-from mnist_core.preprocess import NAIVE, STAGES, Ink, Pipeline, Trace
+from mnist_core.preprocess import NAIVE, STAGES, Ink, Pipeline, Trace, to_tensor
 
 # Stages -------------------------------------------------------------------------------------------------------
 
@@ -98,3 +99,41 @@ def feature_maps(model: nn.Module, tensor: Tensor) -> list[np.ndarray]:
     with recorded(alone, nn.Conv2d) as outputs:
         alone(tensor.unsqueeze(0).to(next(alone.parameters()).device))
     return [maps[0].float().cpu().numpy() for maps in outputs.values()]
+
+
+# What an answer rests on --------------------------------------------------------------------------------------
+
+
+def occlusion_map(classifier: DigitClassifier, image: np.ndarray, digit: int, side: int = 5) -> np.ndarray:
+    """How much of the digit's probability is lost where a square of empty paper covers the image, 28 x 28.
+
+    Above 0 the ink, or its absence, speaks for the digit; below 0 it speaks against it. Each pixel has the mean of
+    all squares that cover it.
+    """
+    starts = range(1 - side, SIDE, 2)
+    corners = [(top, left) for top in starts for left in starts]
+    covered = np.repeat(np.asarray(image, dtype=np.float32)[None], len(corners) + 1, axis=0)
+    for picture, (top, left) in zip(covered, corners, strict=False):
+        picture[max(0, top) : top + side, max(0, left) : left + side] = 0
+    # Where a square covers nothing but paper the answer cannot change, and most do.
+    changed = np.flatnonzero((covered != covered[-1]).any(axis=(1, 2)))
+    probabilities = classifier.probabilities(to_tensor(covered[[*changed, -1]]))[:, digit]
+    lost = np.zeros(len(corners))
+    lost[changed] = probabilities[-1] - probabilities[:-1]
+    total, times = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
+    for loss, (top, left) in zip(lost, corners, strict=True):
+        place = slice(max(0, top), top + side), slice(max(0, left), left + side)
+        total[place] += loss
+        times[place] += 1
+    return total / times
+
+
+def saliency_map(classifier: DigitClassifier, image: np.ndarray, digit: int) -> np.ndarray:
+    """How the digit's score changes with the ink of each pixel, 28 x 28: above 0 more ink would raise it."""
+    model = classifier.model
+    tensor = to_tensor(np.asarray(image, dtype=np.float32)[None]).to(next(model.parameters()).device)
+    tensor.requires_grad_()
+    with torch.enable_grad():
+        # Only the image's own gradient is asked for: the weights, which others share, get none.
+        (gradient,) = torch.autograd.grad(model(tensor)[0, digit], tensor)
+    return gradient[0, 0].float().cpu().numpy()

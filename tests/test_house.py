@@ -10,9 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"train", "api", "predict", "explain"},
-    {"classifier", "evaluate", "vary", "figures"},
-    {"checkpoints", "preprocess", "data", "augment", "strokes"},
+    {"train", "api", "predict", "explain", "neighbours"},
+    {"classifier", "evaluate", "vary", "figures", "labelled"},
+    {"checkpoints", "preprocess", "data", "augment", "strokes", "reviews"},
     {"architectures"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

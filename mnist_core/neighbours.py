@@ -1,0 +1,133 @@
+"""Where a network puts the images: a map of the test set, and for each of its images the nearest training images.
+
+    python -m mnist_core.neighbours [NAME ...]
+
+computes both for the checkpoints named, or for all that have none yet, and writes NAME.map.npz beside the weights,
+tied to them by their hash: some 0.3 MB each. On two CPU cores it takes about three minutes a checkpoint and needs
+MNIST. The space is the network's last but one layer, from which the ten digits are told apart by straight lines.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint, replacing
+from mnist_core.classifier import infer
+from mnist_core.data import DataUnavailable, Labelled, load_mnist
+from mnist_core.preprocess import to_tensor
+
+NEIGHBOURS = 8
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """N test images as one network sees them."""
+
+    places: np.ndarray = field(repr=False)  # float32, N x 2; only who is beside whom means something
+    neighbours: np.ndarray = field(repr=False)  # N x 8 numbers of training images, the nearest first
+    labels: np.ndarray = field(repr=False)  # N x 8, their labels
+
+
+def embed(model: nn.Sequential, tensors: Tensor) -> np.ndarray:
+    """What the last layer is given for N x 1 x 28 x 28 tensors: N x features."""
+    return infer(nn.Sequential(*list(model)[:-1]), tensors)
+
+
+def nearest(points: np.ndarray, among: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
+    """For each point the rows of `among` that lie nearest to it, the nearest first."""
+    squares = (among.astype(np.float32) ** 2).sum(axis=1)
+    rows = []
+    for part in np.array_split(points.astype(np.float32), -(-len(points) // 500)):
+        distances = squares - 2 * part @ among.T  # the point's own length changes no order
+        few = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(distances, few, axis=1), axis=1, kind="stable")
+        rows.append(np.take_along_axis(few, order, axis=1))
+    return np.concatenate(rows)
+
+
+def project(points: np.ndarray) -> np.ndarray:
+    """N x features -> N x 2, with neighbours kept together."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    if points.shape[1] > 50:
+        points = PCA(50, random_state=0).fit_transform(points)
+    places = TSNE(init="pca", random_state=0, max_iter=600).fit_transform(points)
+    return places / np.abs(places).max()
+
+
+def explore(model: nn.Sequential, train: Labelled, test: Labelled) -> Landscape:
+    """The whole computation for one network."""
+    there, here = (embed(model, to_tensor(labelled.images)) for labelled in (train, test))
+    neighbours = nearest(here, there)
+    return Landscape(project(here), neighbours, train.labels[neighbours])
+
+
+def save_landscape(landscape: Landscape, card: Card, folder: Path = CHECKPOINTS) -> Path:
+    path = Path(folder) / f"{card.name}.map.npz"
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.savez_compressed(
+            file,
+            places=landscape.places.astype(np.float16),
+            neighbours=landscape.neighbours.astype(np.uint16),
+            labels=landscape.labels.astype(np.uint8),
+            sha256=card.sha256,
+        )
+    return path
+
+
+def load_landscape(card: Card, folder: Path = CHECKPOINTS) -> Landscape:
+    path = Path(folder) / f"{card.name}.map.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            places, neighbours, labels = (archive[name] for name in ("places", "neighbours", "labels"))
+            sha256 = str(archive["sha256"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name} is missing. `python -m mnist_core.neighbours` computes it.") from None
+    except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
+        raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
+    if sha256 != card.sha256:
+        raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
+    shapes = (places.shape, neighbours.shape, labels.shape)
+    n = card.test.total
+    if shapes != ((n, 2), (n, NEIGHBOURS), (n, NEIGHBOURS)):
+        raise CheckpointError(f"{path.name} does not describe each of the {n} test images.")
+    return Landscape(places.astype(np.float32), neighbours.astype(np.int64), labels.astype(np.int64))
+
+
+def is_lacking(card: Card, folder: Path = CHECKPOINTS) -> bool:
+    try:
+        load_landscape(card, folder)
+    except CheckpointError:
+        return True
+    return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m mnist_core.neighbours", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="checkpoints (default: all that have no map yet)")
+    parser.add_argument("--folder", type=Path, default=CHECKPOINTS, help="where they lie (default: checkpoints/)")
+    options = parser.parse_args(arguments)
+    cards = [card for card in list_checkpoints(options.folder)[0] if card.data == "mnist"]
+    names = options.names or [card.name for card in cards if is_lacking(card, options.folder)]
+    if not names:
+        print("Every checkpoint has its map.")
+        return 0
+    try:
+        train, test = load_mnist("train"), load_mnist("test")
+        for name in names:
+            model, card = load_checkpoint(name, options.folder)
+            path = save_landscape(explore(model, train, test), card, options.folder)
+            print(f"{path.name}: {len(test.labels):,} images, {path.stat().st_size / 1000:.0f} KB", flush=True)
+    except (CheckpointError, DataUnavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
