@@ -157,7 +157,7 @@ def show_desk(classifier: DigitClassifier) -> None:
             trace = classifier.pipeline.run(ink) if ink is not None else None
         except InkError as error:
             st.error(str(error), icon=":material/broken_image:")
-            return
+            trace = None
         prediction = classifier.judge([trace])[0] if trace else Prediction.of_nothing()
         show_answer(prediction, classifier)
         if prediction.verdict != "blank":

@@ -18,7 +18,7 @@ def show_table(cards: list[Card]) -> None:
             {
                 "Model": card.name,
                 "MNIST test": card.test.accuracy,
-                "95 % interval": f"{card.test.low:.2%} to {card.test.high:.2%}",
+                "95% interval": f"{card.test.low:.2%} to {card.test.high:.2%}",
                 "Wrong": card.test.total - card.test.correct,
                 "Validation": card.validation.accuracy,
                 "Parameters": card.parameters,
@@ -57,13 +57,14 @@ def show_card(card: Card, chosen: bool) -> None:
     )
     figures[1].metric("Wrong", f"{card.test.total - card.test.correct:,}")
     figures[2].metric("Parameters", f"{card.parameters:,}")
-    st.caption(f"95 % interval of the accuracy: {card.test.low:.2%} to {card.test.high:.2%}.")
+    st.caption(f"95% interval of the accuracy: {card.test.low:.2%} to {card.test.high:.2%}.")
     st.plotly_chart(
         history_chart(card.history),
         key=f"history {card.name}",
         config=STILL,
         alt=f"Share of wrong answers of {card.name} after each epoch, on training and validation images.",
     )
+    st.caption("The training images are bent and moved at random, which makes them harder than those of validation.")
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
         if digits.open and (evaluation := loaders.evaluation(card)) is not None:
             show_per_digit(per_digit(evaluation))

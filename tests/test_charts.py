@@ -40,7 +40,7 @@ def test_one_mistake_stays_visible_beside_a_thousand_hits():
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(1.0, "100 %"), (0.9999, ">99.9 %"), (0.5, "50.0 %"), (0.0001, "<0.1 %"), (0.0, "0.0 %"), (0.987, "98.7 %")],
+    [(1.0, "100%"), (0.9999, ">99.9%"), (0.5, "50.0%"), (0.0001, "<0.1%"), (0.0, "0.0%"), (0.987, "98.7%")],
 )
 def test_a_share_is_never_rounded_to_certainty(share, words):
     assert percent(share) == words

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 ANSWER = "#3b7ddd"
 MISTAKE = "#d9503f"
 QUIET = "rgba(128, 124, 114, 0.55)"
+PLAIN = "#8c8678"
 # Numbers below 0, around 0, above 0.
 BELOW_AND_ABOVE = (42, 127, 134), (243, 240, 233), (168, 104, 16)
 DIGIT_NAMES = [str(digit) for digit in range(10)]
@@ -48,8 +49,8 @@ def history_chart(history: Sequence[dict]) -> go.Figure:
             y=mistakes,
             name=name,
             mode="lines+markers",
-            line={"color": ANSWER if name == "validation" else QUIET, "dash": dash},
-            hovertemplate=f"epoch %{{x}}, {name}: %{{y:.2f}} % wrong<extra></extra>",
+            line={"color": PLAIN if name == "validation" else QUIET, "dash": dash},
+            hovertemplate=f"epoch %{{x}}, {name}: %{{y:.2f}}% wrong<extra></extra>",
         )
     figure.update_layout(height=260, legend={"orientation": "h", "y": 1.12, "x": 0})
     figure.update_xaxes(title="epoch", fixedrange=True, dtick=max(1, len(history) // 8))
@@ -176,8 +177,8 @@ def _pixel_grid(figure: go.Figure, height: int) -> go.Figure:
 def percent(share: float) -> str:
     """A share in words that never round up to certainty or down to nothing."""
     if share >= 0.9995:
-        return "100 %" if share == 1 else ">99.9 %"
-    return "<0.1 %" if 0 < share < 0.0005 else f"{share:.1%}".replace("%", " %")
+        return "100%" if share == 1 else ">99.9%"
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _plain(figure: go.Figure) -> go.Figure:
