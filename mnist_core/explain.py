@@ -1,7 +1,7 @@
 """Why an answer is what it is: what each stage of the pipeline is worth, and what goes on inside a network."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,15 @@ from mnist_core.preprocess import NAIVE, STAGES, Ink, Pipeline, Trace, to_tensor
 def answers_on_the_way(classifier: DigitClassifier, ink: Ink, pipeline: Pipeline, trace: Trace) -> list[Prediction]:
     """What the model says if the pipeline ends after each step of its trace; the last answer is the real one."""
     names = [step.stage.name for step in trace.steps]
-    return classifier.judge([pipeline.until(name).run(ink, before=trace) for name in names])
+    return judge_each_once(classifier, [pipeline.until(name).run(ink, before=trace) for name in names])
+
+
+def judge_each_once(classifier: DigitClassifier, traces: Sequence[Trace]) -> list[Prediction]:
+    """As the classifier judges them; many a stage changes nothing, and the network is not asked twice."""
+    keys = [(trace.blank, trace.tensor.numpy().tobytes()) for trace in traces]
+    unlike = dict(zip(keys, traces, strict=True))
+    predictions = dict(zip(unlike, classifier.judge(list(unlike.values())), strict=True))
+    return [predictions[key] for key in keys]
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def diagnose(classifier: DigitClassifier, ink: Ink, before: Trace | None = None)
     trace = pipeline.run(ink, before=before)
     removed = [stage.name for stage in STAGES if stage.name != "grey" and stage.name not in pipeline.off]
     poorer = {"naive": NAIVE} | {name: pipeline.without(name) for name in removed}
-    full, *others = classifier.judge([trace, *(p.run(ink, before=trace) for p in poorer.values())])
+    full, *others = judge_each_once(classifier, [trace, *(p.run(ink, before=trace) for p in poorer.values())])
     if full.digit is None:
         return Diagnosis(full, ())
     return Diagnosis(
