@@ -1,11 +1,15 @@
 """The desk that pages share: where ink comes from, whichever page it is looked at on."""
 
+from functools import cache
+
 import streamlit as st
 
+from mnist_core.preprocess import scale
+from mnist_core.strokes import render
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
-from pages.parts.examples import EXAMPLES
-from pages.parts.pictures import png
+from pages.parts.examples import EXAMPLES, Example
+from pages.parts.pictures import data_address, png
 
 UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 UPLOAD_LIMIT = 10  # MB
@@ -85,7 +89,16 @@ def _take_in(key: str) -> None:
 def show_examples() -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for example in EXAMPLES:
-            st.button(example.name, key=f"example {example.name}", on_click=_draw_example, args=[example.name])
+            st.button(_label(example), key=f"example {example.name}", on_click=_draw_example, args=[example.name])
+
+
+@cache
+def _label(example: Example) -> str:
+    """The drawing itself, small, and its name where the drawing does not say it."""
+    canvas = 1 - render(example.drawn(), max(example.width, 14))[..., 0] / 255
+    small, _ = scale(canvas, box=40)
+    words = "" if example.name.isdigit() else f" {example.name}"
+    return f"![{example.name}]({data_address(png(1 - small))}){words}"
 
 
 def _draw_example(name: str) -> None:
