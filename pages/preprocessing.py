@@ -13,7 +13,7 @@ from pages.parts.charts import STILL, average_chart, difference_chart, numbers_c
 from pages.parts.desk import choose_ink, is_drawing, show_examples
 from pages.parts.link import read_link, write_link
 from pages.parts.pictures import data_address, npy, png, zipped
-from pages.parts.strip import blank_picture, card_picture, colour_scale, maps_picture, to_png, whole_strip
+from pages.parts.strip import colour_scale, empty_svg, maps_picture, to_card, to_png, to_svg, whole_strip
 from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
 
 DOING = {
@@ -48,13 +48,13 @@ def choose_pipeline(cells: list) -> Pipeline:
 def show_card(stage: Stage, trace: Trace | None, answers: list[Prediction], changed: bool) -> None:
     number = STAGES.index(stage)
     if trace is None or number >= len(trace.steps):
-        st.image(to_png(blank_picture()), width="stretch", alt=f"{stage.name}: nothing yet.")
+        st.image(empty_svg(), width="stretch", alt=f"{stage.name}: nothing yet.")
         show_saying(":gray[–]", changed)
         st.caption("Nothing came this far.")
     else:
         step, answer = trace.steps[number], answers[number]
         values = np.asarray(step.output)
-        st.image(to_png(card_picture(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
+        st.image(to_svg(to_card(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
         said = f":blue[**{answer.digit}**] {percent(answer.confidence)}" if answer.digit is not None else ":gray[–]"
         show_saying(said, changed)
         shape = " x ".join(str(side) for side in values.shape)
@@ -70,8 +70,12 @@ def show_saying(said: str, changed: bool) -> None:
 
 
 def show_colour_scale(trace: Trace) -> None:
-    bar, limit = colour_scale(trace.tensor.numpy())
-    st.image(to_png(bar), width="stretch", alt=f"The colours of the tensor, from {-limit:.2f} over 0 to {limit:.2f}.")
+    limit = float(trace.tensor.abs().max())
+    st.image(
+        to_png(colour_scale(limit)),
+        width="stretch",
+        alt=f"The colours of the tensor, from {-limit:.2f} over 0 to {limit:.2f}.",
+    )
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         for value in (-limit, 0.0, limit):
             st.caption(f"{value:.2f}")
@@ -264,15 +268,15 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
 def show_walk(classifier: DigitClassifier) -> None:
     """All that follows the ink. A stroke or a switch reruns this and nothing else of the page."""
     desk = st.container(horizontal=True, gap="medium")
-    with desk.container(width=300):
+    with desk.container(width=312):
         read_link()
         ink = choose_ink()
         write_link(drawn=is_drawing())
     verdict = desk.container()
     st.subheader("Step by step", anchor=False)
     head = st.container(horizontal=True, vertical_alignment="center")
-    with st.grid(4, min_column_width=185, border=True) as grid:
-        cells = [grid.cell() for _ in STAGES]
+    with st.grid(4, min_column_width=160, border=True) as grid:
+        cells = [grid.cell().container(key=f"card {stage.name}") for stage in STAGES]
     pipeline = choose_pipeline(cells)
     changed = [differs(pipeline, stage) for stage in STAGES]
     with head:
@@ -281,29 +285,32 @@ def show_walk(classifier: DigitClassifier) -> None:
             "only fitted to 28 x 28 and put into the network's numbers."
         )
         st.button("Usual settings", icon=":material/restart_alt:", on_click=restore, disabled=not any(changed))
-    trace, answers, diagnosis = None, [], None
+    trace, answers = None, []
     try:
         if ink:
             trace = state.trace(ink, pipeline)
-            diagnosis = diagnose(classifier, ink, trace)
-            answers = [diagnosis.full] * len(trace.steps)
-            if diagnosis.full.digit is not None:
+            full = classifier.pipeline.run(ink, before=trace)
+            # Where the usual way finds nothing drawn, no other way may claim a digit.
+            answers = classifier.judge([full]) * len(trace.steps)
+            if not full.blank:
                 answers = answers_on_the_way(classifier, ink, pipeline, trace)
     except InkError as error:
         verdict.error(str(error), icon=":material/broken_image:")
+    with verdict:
+        show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
+        remedy = st.container()
+        st.caption("Or start from an example:")
+        show_examples()
     for stage, cell, mark in zip(STAGES, cells, changed, strict=True):
         with cell:
             show_card(stage, trace, answers, mark)
-    with verdict:
-        show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
-        if diagnosis and diagnosis.findings:
-            show_remedy(diagnosis)
-        st.caption("Or start from an example:")
-        show_examples()
-    if trace is None or trace.blank or diagnosis.full.digit is None:
+    if not answers or answers[-1].digit is None:
         return
     with cells[-1]:
         show_colour_scale(trace)
+    diagnosis = diagnose(classifier, ink, trace)
+    with remedy:
+        show_remedy(diagnosis)
     st.subheader("The doctor", anchor=False)
     show_doctor(diagnosis)
     names = ["Numbers", "Stress bench", "Look inside", "Take it away"]
@@ -328,6 +335,7 @@ def show_verdict(prediction: Prediction, changed: bool) -> None:
     st.caption("With the settings changed below." if changed else "With the usual settings.")
 
 
+state.need_frame()
 st.title("Preprocessing", anchor=False)
 st.markdown("What happens between your pen and the numbers that a network sees. Every step has a switch.")
 if nonsense := misread(st.query_params.to_dict()):

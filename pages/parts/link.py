@@ -42,13 +42,11 @@ def write_link(drawn: bool) -> None:
 
 
 def pack(paths: Sequence[dict]) -> str:
-    """The canvas's own description of its strokes -> letters for an address."""
-    content = b""
-    for path in paths:
-        points = _thinned(np.array(_pen_points(path["path"]), dtype=float))
-        places = np.uint8(np.round(np.clip(points * STEPS, 0, 255)))
-        width = int(np.clip(round(path.get("strokeWidth", 16)), 1, 255))
-        content += bytes([width]) + len(places).to_bytes(2, "big") + places.tobytes()
+    """The canvas's own description of its strokes -> letters for an address; none where it describes something else."""
+    try:
+        content = b"".join(_packed(path["path"], path["strokeWidth"]) for path in paths)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        return ""
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -71,9 +69,11 @@ def unpack(word: str) -> tuple[list[np.ndarray], list[float]]:
     return strokes, widths
 
 
-def _pen_points(commands: Sequence[Sequence]) -> list[tuple[float, float]]:
-    """Where the pen was: the canvas rounds the line with curves, whose control points are the pen's places."""
-    return [(command[1], command[2]) for command in commands]
+def _packed(commands: Sequence[Sequence], width: float) -> bytes:
+    # The canvas rounds the line with curves, whose control points are the places where the pen was.
+    points = _thinned(np.array([(command[1], command[2]) for command in commands], dtype=float))
+    places = np.uint8(np.round(np.clip(points * STEPS, 0, 255)))
+    return bytes([int(np.clip(round(width), 1, 255))]) + len(places).to_bytes(2, "big") + places.tobytes()
 
 
 def _thinned(points: np.ndarray, tolerance: float = 0.7) -> np.ndarray:

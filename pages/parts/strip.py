@@ -1,7 +1,9 @@
 """The pictures of the pipeline's strip: what a stage put out, crisp, with the marks a teacher would draw in."""
 
+import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -10,26 +12,58 @@ from mnist_core.architectures import SIDE
 from mnist_core.preprocess import Step, Trace
 from pages.parts.charts import BELOW_AND_ABOVE
 
-PIXEL = 15  # pixels of a card for each of the image's
-CARD = PIXEL * SIDE
-MARK = (196, 142, 22)
-EDGE = (128, 124, 114)
+CARD = 15 * SIDE  # pixels a side of a card that is taken away, 15 for each of the image's
+FINEST = 84  # pixels a side up to which every one is shown as a square
+MARK = "#c48e16"
+EDGE = "#807c72"
 TITLE = 56  # pixels above and below a card in the strip that is taken away
 
 
-def card_picture(trace: Trace, number: int) -> Image.Image:
-    """What a step put out, on a square. Of the crop one sees where it cuts."""
+@dataclass(frozen=True)
+class Mark:
+    """A line drawn into a picture: "box", "ring" or "cross" between two corners, in the picture's pixels."""
+
+    form: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture, grey or in colour, in the middle of a square, with marks."""
+
+    pixels: np.ndarray  # uint8, height x width or height x width x 3
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def side(self) -> int:
+        return max(self.pixels.shape[:2])
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """Left and top of the picture in its square."""
+        height, width = self.pixels.shape[:2]
+        return (self.side - width) / 2, (self.side - height) / 2
+
+
+# What is on a card --------------------------------------------------------------------------------------------
+
+
+def to_card(trace: Trace, number: int) -> Card:
+    """What a step put out. Of the crop one sees where it cuts."""
     step = trace.steps[number]
     name, output = step.stage.name, step.output
     if name == "normalise":
-        return _enlarged(in_colour(output[0].numpy()))
+        return Card(in_colour(output[0].numpy()))
     if name == "crop" and step.facts.get("box"):
-        return _with_ink_box(trace.steps[number - 1].output, step)
+        return Card(_grey(trace.steps[number - 1].output), (_ink_box(step),))
     if name in ("scale", "stretch") and max(output.shape) <= SIDE:
-        return _with_frame(_in_the_middle(output), _box(trace))
+        return Card(_grey(_in_the_middle(output)), (_frame(trace),))
     if name == "centre":
-        return _with_centre(output, step, _box(trace))
-    return _enlarged(output)
+        return Card(_grey(output), (_frame(trace), *_centre(step)))
+    return Card(_grey(output))
 
 
 def in_colour(values: np.ndarray) -> np.ndarray:
@@ -39,16 +73,80 @@ def in_colour(values: np.ndarray) -> np.ndarray:
     return np.uint8(np.round(np.stack(channels, axis=-1)))
 
 
-def colour_scale(values: np.ndarray) -> tuple[Image.Image, float]:
-    """A bar of the colours of `in_colour`, and the number at its right end."""
-    limit = float(np.abs(values).max())
-    return Image.fromarray(in_colour(np.linspace(-limit, limit, CARD)[None, :]).repeat(24, axis=0)), limit
+def _grey(picture: np.ndarray) -> np.ndarray:
+    return np.uint8(np.round(picture.clip(0, 1) * 255))
 
 
-def blank_picture() -> Image.Image:
-    picture = Image.new("RGBA", (CARD, CARD), (0, 0, 0, 0))
-    ImageDraw.Draw(picture).rectangle((0, 0, CARD - 1, CARD - 1), outline=(*EDGE, 90), width=2)
-    return picture
+def _in_the_middle(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape
+    field = np.zeros((SIDE, SIDE), dtype=np.float32)
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    field[top : top + height, left : left + width] = picture
+    return field
+
+
+def _ink_box(step: Step) -> Mark:
+    top, left, bottom, right = step.facts["box"]
+    margin = step.parameters["margin"]
+    return Mark("box", left - margin, top - margin, right + margin, bottom + margin)
+
+
+def _frame(trace: Trace) -> Mark:
+    """The pixels that the longer side of a digit fills, in the middle of the 28 x 28."""
+    box = trace["scale"].parameters["box"] if trace["scale"].on else SIDE
+    low, high = (SIDE - box) / 2, (SIDE + box) / 2
+    return Mark("box", low, low, high, high)
+
+
+def _centre(step: Step) -> tuple[Mark, ...]:
+    """A ring around the middle, and a cross where the centre of mass has come to lie."""
+    if not (mass := step.facts.get("centre of mass")):
+        return ()
+    y, x = (place + shift for place, shift in zip(mass, step.facts["shift"], strict=True))
+    middle = SIDE / 2
+    return Mark("ring", middle - 2, middle - 2, middle + 2, middle + 2), Mark(
+        "cross", x - 1.5, y - 1.5, x + 1.5, y + 1.5
+    )
+
+
+# From card to browser -----------------------------------------------------------------------------------------
+
+
+def to_svg(card: Card) -> str:
+    """Crisp at every size, and small: the browser draws the squares and the lines."""
+    side, (left, top), (height, width) = card.side, card.corner, card.pixels.shape[:2]
+    crisp = ' style="image-rendering:pixelated"' if side <= FINEST else ""
+    content = base64.b64encode(to_png(Image.fromarray(card.pixels))).decode()
+    thin = side / 140
+    lines = [
+        f'<rect x="{left}" y="{top}" width="{width}" height="{height}" stroke="{EDGE}" stroke-width="{thin}"/>',
+        *(_svg_mark(mark, left, top) for mark in card.marks),
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{CARD}" height="{CARD}">'
+        f'<image x="{left}" y="{top}" width="{width}" height="{height}"{crisp} preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{content}"/>'
+        f'<g fill="none" stroke="{MARK}" stroke-width="{2 * thin}">{"".join(lines)}</g></svg>'
+    )
+
+
+def empty_svg() -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 140 140" width="{CARD}" height="{CARD}">'
+        f'<rect width="140" height="140" fill="none" stroke="{EDGE}" stroke-dasharray="2 3"/></svg>'
+    )
+
+
+def _svg_mark(mark: Mark, left: float, top: float) -> str:
+    x, y, right, bottom = mark.left + left, mark.top + top, mark.right + left, mark.bottom + top
+    if mark.form == "cross":
+        return f'<path d="M{x} {(y + bottom) / 2}H{right}M{(x + right) / 2} {y}V{bottom}"/>'
+    if mark.form == "ring":
+        return f'<circle cx="{(x + right) / 2}" cy="{(y + bottom) / 2}" r="{(right - x) / 2}"/>'
+    return f'<rect x="{x}" y="{y}" width="{right - x}" height="{bottom - y}"/>'
+
+
+# From card to file --------------------------------------------------------------------------------------------
 
 
 def to_png(picture: Image.Image) -> bytes:
@@ -67,8 +165,7 @@ def whole_strip(trace: Trace, answers: Sequence[str]) -> bytes:
         left = gap + number * (CARD + gap)
         title = f"{number + 1} {step.stage.name.capitalize()}" + ("" if step.on else " (off)")
         draw.text((left, TITLE // 2), title, "black", font, anchor="lm")
-        picture = card_picture(trace, number)
-        strip.paste(picture, (left, TITLE), picture if picture.mode == "RGBA" else None)
+        strip.paste(_painted(to_card(trace, number)), (left, TITLE))
         draw.text((left, CARD + TITLE * 3 // 2), words, "black", font, anchor="lm")
     return to_png(strip)
 
@@ -77,71 +174,37 @@ def maps_picture(maps: np.ndarray, columns: int = 8) -> Image.Image:
     """The maps of a convolution as a grid, all on one scale of colours."""
     count, height, width = maps.shape
     enlarged = max(1, 100 // height)
-    rows = -(-count // columns)
-    grid = Image.new("RGBA", (columns * (width * enlarged + 4), rows * (height * enlarged + 4)), (0, 0, 0, 0))
+    rows, gap = -(-count // columns), 4
+    grid = Image.new("RGBA", (columns * (width * enlarged + gap), rows * (height * enlarged + gap)), (0, 0, 0, 0))
     coloured = in_colour(maps.reshape(count * height, width)).reshape(count, height, width, 3)
     for number, picture in enumerate(coloured):
-        place = (number % columns) * (width * enlarged + 4), (number // columns) * (height * enlarged + 4)
+        place = (number % columns) * (width * enlarged + gap), (number // columns) * (height * enlarged + gap)
         grid.paste(Image.fromarray(picture.repeat(enlarged, axis=0).repeat(enlarged, axis=1)), place)
     return grid
 
 
-def _enlarged(picture: np.ndarray) -> Image.Image:
-    """The picture as large as the square allows; small ones pixel by pixel, large ones averaged."""
-    pixels = picture if picture.dtype == np.uint8 else np.uint8(np.round(picture.clip(0, 1) * 255))
-    factor = CARD / max(pixels.shape[:2])
-    size = tuple(max(1, round(side * factor)) for side in pixels.shape[1::-1])
+def colour_scale(limit: float) -> Image.Image:
+    """The colours of `in_colour` from -limit to limit as a bar."""
+    return Image.fromarray(in_colour(np.linspace(-limit, limit, CARD)[None, :]).repeat(24, axis=0))
+
+
+def _painted(card: Card) -> Image.Image:
+    factor = CARD / card.side
+    size = tuple(max(1, round(side * factor)) for side in card.pixels.shape[1::-1])
     filter = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BOX
-    resized = Image.fromarray(pixels).resize(size, filter)
-    square = Image.new("RGBA", (CARD, CARD), (0, 0, 0, 0))
-    place = (CARD - size[0]) // 2, (CARD - size[1]) // 2
-    square.paste(resized, place)
-    edge = (place[0], place[1], place[0] + size[0] - 1, place[1] + size[1] - 1)
-    ImageDraw.Draw(square).rectangle(edge, outline=EDGE, width=2)
-    return square
-
-
-def _in_the_middle(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape
-    field = np.zeros((SIDE, SIDE), dtype=np.float32)
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    field[top : top + height, left : left + width] = picture
-    return field
-
-
-def _with_ink_box(picture: np.ndarray, step: Step) -> Image.Image:
-    square = _enlarged(picture)
-    factor = CARD / max(picture.shape)
-    y, x = ((CARD - side * factor) / 2 for side in picture.shape)
-    top, left, bottom, right = step.facts["box"]
-    margin = step.parameters["margin"]
-    corners = left - margin, top - margin, right + margin, bottom + margin
-    box = [corner * factor + start for corner, start in zip(corners, (x, y, x, y), strict=True)]
-    ImageDraw.Draw(square).rectangle(box, outline=MARK, width=5)
-    return square
-
-
-def _box(trace: Trace) -> int:
-    """The pixels that the longer side of the digit fills."""
-    return trace["scale"].parameters["box"] if trace["scale"].on else SIDE
-
-
-def _with_frame(field: np.ndarray, box: int) -> Image.Image:
-    """The pixels that a digit of MNIST fills, in the middle of the 28 x 28."""
-    square = _enlarged(field)
-    low, high = (SIDE - box) / 2 * PIXEL, (SIDE + box) / 2 * PIXEL
-    ImageDraw.Draw(square).rectangle((low, low, high - 1, high - 1), outline=MARK, width=3)
-    return square
-
-
-def _with_centre(image: np.ndarray, step: Step, box: int) -> Image.Image:
-    """The frame, a ring around the middle, and a cross where the centre of mass has come to lie."""
-    square = _with_frame(image, box)
-    if mass := step.facts.get("centre of mass"):
-        y, x = ((place + shift) * PIXEL for place, shift in zip(mass, step.facts["shift"], strict=True))
-        draw = ImageDraw.Draw(square)
-        draw.line((x - 22, y, x + 22, y), fill=MARK, width=5)
-        draw.line((x, y - 22, x, y + 22), fill=MARK, width=5)
-        low, high = CARD / 2 - 30, CARD / 2 + 30
-        draw.ellipse((low, low, high, high), outline=MARK, width=3)
+    square = Image.new("RGB", (CARD, CARD), "white")
+    left, top = (round(start * factor) for start in card.corner)
+    square.paste(Image.fromarray(card.pixels).resize(size, filter), (left, top))
+    draw = ImageDraw.Draw(square)
+    draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=EDGE, width=2)
+    for mark in card.marks:
+        x, right = (left + edge * factor for edge in (mark.left, mark.right))
+        y, bottom = (top + edge * factor for edge in (mark.top, mark.bottom))
+        if mark.form == "cross":
+            draw.line((x, (y + bottom) / 2, right, (y + bottom) / 2), MARK, 5)
+            draw.line(((x + right) / 2, y, (x + right) / 2, bottom), MARK, 5)
+        elif mark.form == "ring":
+            draw.ellipse((x, y, right, bottom), outline=MARK, width=4)
+        else:
+            draw.rectangle((x, y, right, bottom), outline=MARK, width=4)
     return square
