@@ -1,7 +1,7 @@
 """Labels and logits -> the evaluation table, and all that is reduced from it. No model is ever needed here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -184,3 +184,49 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     decided, fewer = len(fixed) + len(new), min(len(fixed), len(new))
     one_side = Fraction(sum(math.comb(decided, k) for k in range(fewer + 1)), 2**decided)
     return Comparison(fixed, new, shared, float(min(1, 2 * one_side)))
+
+
+# Choosing images ----------------------------------------------------------------------------------------------
+
+ORDERS = {
+    "surest first": ("confidence", False),
+    "least sure first": ("confidence", True),
+    "largest loss first": ("loss", False),
+    "narrowest margin first": ("margin", True),
+    "by number": ("index", True),
+}
+
+
+def choose(
+    evaluation: pd.DataFrame,
+    label: int | None = None,
+    digit: int | None = None,
+    right: bool | None = None,
+    confidence: tuple[float, float] = (0.0, 1.0),
+    numbers: Collection[int] | None = None,
+    order: str = "by number",
+) -> pd.DataFrame:
+    """The rows that are all that is asked for, in one of ORDERS; rows that tie stay in the order of the data."""
+    low, high = confidence
+    chosen = evaluation["confidence"].between(low, high)
+    if label is not None:
+        chosen &= evaluation["label"] == label
+    if digit is not None:
+        chosen &= evaluation["digit"] == digit
+    if right is not None:
+        chosen &= (evaluation["digit"] == evaluation["label"]) == right
+    if numbers is not None:
+        chosen &= evaluation["index"].isin(list(numbers))
+    column, ascending = ORDERS[order]
+    return evaluation[chosen].sort_values(column, ascending=ascending, kind="stable", ignore_index=True)
+
+
+def read_numbers(text: str, below: int) -> set[int] | None:
+    """The image numbers that a text such as "947, 1000-1010" asks for; None where it asks for nothing."""
+    numbers: set[int] = set()
+    for part in text.replace(",", " ").split():
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash) and max(len(first), len(last)) < 9):
+            raise ValueError(f"{part!r} is no image number. Write numbers and ranges, such as 947 or 1000-1010.")
+        numbers |= set(range(int(first), min(int(last or first) + 1, below)))
+    return numbers if text.replace(",", " ").split() else None

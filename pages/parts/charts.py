@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
+
+from mnist_core.evaluate import shares
 
 # The two colours of the house, readable on light and dark paper alike.
 ANSWER = "#3b7ddd"
@@ -58,40 +61,212 @@ def history_chart(history: Sequence[dict]) -> go.Figure:
     return _plain(figure)
 
 
-def confusion_chart(matrix: np.ndarray) -> go.Figure:
-    """Rows are labels, columns answers. Hits are quiet; a single mistake stays visible beside a thousand hits."""
+def confusion_chart(
+    matrix: np.ndarray, of: str = "images", diagonal: bool = True, pressable: bool = False, written: str = "drawn"
+) -> go.Figure:
+    """Rows are labels, columns answers. Hits are quiet; a single mistake stays visible beside a thousand hits.
+
+    The cells hold counts ("images") or shares of their row ("label") or column ("answer"). `pressable` lays markers
+    over the cells and the digits' names, whose customdata is the label and the answer, -1 for any.
+    """
     matrix = np.asarray(matrix)
-    off = matrix * (1 - np.eye(10, dtype=int))
-    depth = np.where(off > 0, 0.35 + 0.65 * np.sqrt(off / max(1, off.max())), 0.0)
-    hits = np.where(np.eye(10, dtype=bool) & (matrix > 0), -0.35, 0.0)
+    values = matrix if of == "images" else shares(matrix, of)
+    hit = np.eye(10, dtype=bool)
+    off = np.where(hit, 0, values)
+    depth = np.where(off > 0, 0.35 + 0.65 * np.sqrt(off / (off.max() or 1)), 0.0)
+    hits = np.where(hit & (matrix > 0) & diagonal, -0.35, 0.0)
+    seen = (matrix > 0) & (diagonal | ~hit)
+    numbers = matrix.astype(str) if of == "images" else np.vectorize(lambda share: f"{100 * share:.3g}")(values)
+    share = {"images": "", "label": " ({:.2%} of this row)", "answer": " ({:.2%} of this column)"}[of]
     words = [
         [
-            f"{matrix[i, j]} drawn as {i} and read as {j}" if matrix[i, j] else f"no {i} was read as {j}"
+            f"{matrix[i, j]} {written} as {i} and read as {j}{share.format(values[i, j])}"
+            if matrix[i, j]
+            else f"no {i} was read as {j}"
             for j in range(10)
         ]
         for i in range(10)
     ]
+    colours = [[0, ANSWER], [0.5, "rgba(128,124,114,0.08)"], [1, MISTAKE]]
+    return _digit_matrix(depth + hits, np.where(seen, numbers, ""), words, colours, pressable, written)
+
+
+def matrix_difference_chart(difference: np.ndarray, names: tuple[str, str], pressable: bool = False) -> go.Figure:
+    """How many more images of each cell the second model has than the first: ochre for more, teal for fewer."""
+    depth = np.sign(difference) * np.sqrt(np.abs(difference) / max(1, np.abs(difference).max()))
+    words = [
+        [
+            f"labelled {i}, read as {j}: {abs(count)} {'more' if count > 0 else 'fewer'} by {names[1]} than by {names[0]}"
+            if count
+            else f"labelled {i}, read as {j}: as many by both"
+            for j, count in enumerate(row)
+        ]
+        for i, row in enumerate(difference)
+    ]
+    numbers = np.vectorize(lambda count: f"{count:+d}" if count else "")(difference)
+    below, _, above = (f"rgb{colour}" for colour in BELOW_AND_ABOVE)
+    colours = [[0, below], [0.5, "rgba(128,124,114,0.08)"], [1, above]]
+    return _digit_matrix(depth, numbers, words, colours, pressable, "labelled")
+
+
+def _digit_matrix(
+    depth: np.ndarray, numbers: np.ndarray, words: list, colours: list, pressable: bool, written: str
+) -> go.Figure:
+    digits = list(range(10))
     figure = go.Figure(
         go.Heatmap(
-            z=depth + hits,
-            x=DIGIT_NAMES,
-            y=DIGIT_NAMES,
-            text=np.where(matrix > 0, matrix.astype(str), ""),
+            z=depth,
+            x=digits,
+            y=digits,
+            text=numbers,
             texttemplate="%{text}",
             hovertext=words,
             hoverinfo="text",
             zmin=-1,
             zmax=1,
-            colorscale=[[0, ANSWER], [0.5, "rgba(128,124,114,0.08)"], [1, MISTAKE]],
+            colorscale=colours,
             showscale=False,
             xgap=2,
             ygap=2,
         )
     )
     figure.update_layout(height=330)
-    figure.update_xaxes(title="read as", type="category", side="bottom", fixedrange=True)
-    figure.update_yaxes(title="drawn", type="category", autorange="reversed", fixedrange=True, scaleanchor="x")
+    first = -0.5
+    if pressable:
+        _lay_markers(figure, words)
+        first = -1.5
+        figure.update_layout(height=440, clickmode="event+select")
+    names = {"tickvals": digits, "ticktext": DIGIT_NAMES, "fixedrange": True, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(title="read as", range=[first, 9.5], showticklabels=not pressable, **names, constrain="domain")
+    figure.update_yaxes(
+        title=written, range=[9.5, first], showticklabels=not pressable, **names, scaleanchor="x", constrain="domain"
+    )
+    return _plain(figure).update_layout(showlegend=False)
+
+
+def _lay_markers(figure: go.Figure, words: list) -> None:
+    """What can be clicked: plotly tells of clicks on markers and of none on the cells of a heatmap."""
+    cells = [(i, j) for i in range(10) for j in range(10)]
+    figure.add_scatter(
+        x=[j for _, j in cells],
+        y=[i for i, _ in cells],
+        customdata=cells,
+        mode="markers",
+        marker={"symbol": "square", "size": 30, "color": "rgb(128,124,114)", "opacity": 0},
+        selected={"marker": {"opacity": 0.35}},
+        unselected={"marker": {"opacity": 0}},
+        hovertext=[words[i][j] for i, j in cells],
+        hoverinfo="text",
+    )
+    names = [(digit, -1) for digit in range(10)] + [(-1, digit) for digit in range(10)]
+    figure.add_scatter(
+        x=[j for _, j in names],
+        y=[i for i, _ in names],
+        customdata=names,
+        mode="markers+text",
+        text=[str(max(name)) for name in names],
+        marker={"symbol": "square", "size": 30, "color": "rgb(128,124,114)", "opacity": 0.12},
+        selected={"marker": {"opacity": 0.5}},
+        unselected={"marker": {"opacity": 0.12}},
+        hovertext=[f"every {i} that was misread" if j < 0 else f"all that was misread as {j}" for i, j in names],
+        hoverinfo="text",
+    )
+
+
+def reliability_chart(groups: pd.DataFrame) -> go.Figure:
+    """How often answers of each confidence were right; on the diagonal a model is as sure as it should be."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": QUIET, "dash": "dot"}, hoverinfo="skip", name="as sure as right"
+    )
+    figure.add_scatter(
+        x=groups["confidence"],
+        y=groups["accuracy"],
+        customdata=groups["images"],
+        mode="lines+markers",
+        line={"color": ANSWER},
+        marker={"size": 9},
+        name="this model",
+        hovertemplate="%{customdata:,} images, %{x:.1%} sure, %{y:.1%} right<extra></extra>",
+    )
+    figure.update_layout(height=300, legend={"orientation": "h", "y": 1.14, "x": 0})
+    figure.update_xaxes(title="how sure", range=[0, 1.02], tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(title="how often right", range=[0, 1.05], tickformat=".0%", fixedrange=True)
     return _plain(figure)
+
+
+def confidence_chart(right: np.ndarray, wrong: np.ndarray) -> go.Figure:
+    """How many right and wrong answers there are of each confidence, on a scale where one stays visible."""
+    edges = np.linspace(0, 1, 21)
+    figure = go.Figure()
+    for name, confidences, colour in (("right", right, ANSWER), ("wrong", wrong, MISTAKE)):
+        counts, _ = np.histogram(confidences, edges)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            name=name,
+            marker={"color": colour, "pattern": {"shape": "/" if name == "wrong" else ""}},
+            hovertemplate=f"%{{y:,}} {name}, about %{{x:.0%}} sure<extra></extra>",
+        )
+    figure.update_layout(height=300, bargap=0.1, legend={"orientation": "h", "y": 1.14, "x": 0})
+    figure.update_xaxes(title="how sure", range=[0, 1], tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(title="images", type="log", range=[-0.3, 4.2], tickvals=[1, 10, 100, 1000, 10000], fixedrange=True)
+    return _plain(figure)
+
+
+def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
+    """What is gained by answering less: wrong answers in a hundred against the share of images answered."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=curve["answered"],
+        y=100 * (1 - curve["right"]),
+        customdata=curve["threshold"],
+        mode="lines",
+        line={"color": MISTAKE, "shape": "vh"},
+        name="wrong",
+        hovertemplate="above %{customdata:.1%}: %{x:.2%} answered, %{y:.2f} % of those wrong<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[here["answered"]],
+        y=[100 * (1 - here["right"])],
+        mode="markers",
+        marker={"size": 13, "color": ANSWER},
+        name="the slider",
+        hoverinfo="skip",
+    )
+    figure.update_layout(height=300, legend={"orientation": "h", "y": 1.14, "x": 0})
+    least = float(curve["answered"].iloc[-1])
+    figure.update_xaxes(title="answered", range=[max(0.0, least - 0.02), 1.005], tickformat=".0%", fixedrange=True)
+    figure.update_yaxes(title="% wrong of those", rangemode="tozero", fixedrange=True)
+    return _plain(figure)
+
+
+def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figure:
+    """A point an image, coloured by its label or by whether it was read right; a lasso tells their numbers."""
+    labels, digits = evaluation["label"].to_numpy(), evaluation["digit"].to_numpy()
+    if by == "label":
+        groups = [(str(digit), labels == digit, {"size": 4, "opacity": 0.75}) for digit in range(10)]
+    else:
+        groups = [
+            ("right", labels == digits, {"size": 3, "color": QUIET}),
+            ("wrong", labels != digits, {"size": 8, "color": MISTAKE, "symbol": "x"}),
+        ]
+    figure = go.Figure()
+    for name, which, marker in groups:
+        rows = np.flatnonzero(which)
+        figure.add_scattergl(
+            x=places[rows, 0],
+            y=places[rows, 1],
+            customdata=np.stack([rows, labels[rows], digits[rows]], axis=1),
+            mode="markers",
+            marker=marker,
+            name=name,
+            hovertemplate="image %{customdata[0]}: labelled %{customdata[1]}, read as %{customdata[2]}<extra></extra>",
+        )
+    figure.update_layout(height=480, legend={"orientation": "h", "y": -0.02, "yanchor": "top", "itemsizing": "constant"})
+    figure.update_xaxes(visible=False, range=[-1.08, 1.08])
+    figure.update_yaxes(visible=False, range=[-1.08, 1.08], scaleanchor="x")
+    return _plain(figure).update_layout(dragmode="lasso")
 
 
 def numbers_chart(image: np.ndarray, tensor: np.ndarray) -> go.Figure:

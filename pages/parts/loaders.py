@@ -1,5 +1,7 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -8,9 +10,12 @@ import torch
 from mnist_core import CheckpointError, DigitClassifier
 from mnist_core.architectures import SIDE, multiply_adds
 from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers
-from mnist_core.data import Labelled, load_embedded_digits, load_mnist, mnist_is_here
+from mnist_core.classifier import infer
+from mnist_core.data import Labelled, Progress, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
 from mnist_core.figures import load_averages
+from mnist_core.neighbours import Landscape, load_landscape
+from mnist_core.preprocess import Pipeline, to_tensor
 from pages.parts import state
 
 
@@ -58,6 +63,78 @@ def evaluation(card: Card) -> pd.DataFrame | None:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _evaluate(name: str, sha256: str, _card: Card) -> pd.DataFrame:
     return evaluate(*load_answers(_card, CHECKPOINTS))
+
+
+def test_answers(card: Card) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and logits of a checkpoint on the test set; where they are broken `evaluation` has said so."""
+    return _load_answers(card.name, card.sha256, card)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_answers(name: str, sha256: str, _card: Card) -> tuple[np.ndarray, np.ndarray]:
+    return load_answers(_card, CHECKPOINTS)
+
+
+def scans(progress: Callable[[float], None]) -> Labelled:
+    """The digits inside scikit-learn, through the pipeline."""
+    kept = _keep()
+    if "scans" not in kept:
+        rows, pipeline, images = load_embedded_digits(), Pipeline(), []
+        for number, row in enumerate(rows.images, 1):
+            images.append(np.uint8(np.round(pipeline.run(row).image * 255)))
+            progress(number / len(rows.images))
+        kept["scans"] = Labelled(np.stack(images), rows.labels)
+    return kept["scans"]
+
+
+def scan_logits(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+    """What a checkpoint answers to the digits inside scikit-learn."""
+    kept = _keep()
+    if (card.name, card.sha256) not in kept:
+        kept[card.name, card.sha256] = ask(card, images, progress)
+    return kept[card.name, card.sha256]
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _keep() -> dict:
+    # Streamlit would show a progress bar of a cached function again at every later call.
+    return {}
+
+
+def ask(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+    """The logits for images; those of a visitor are asked anew for each model and kept nowhere."""
+    model, logits = _load_classifier(card.name, card.sha256).model, []
+    for part in to_tensor(images).split(100):
+        logits.append(infer(model, part))
+        progress(min(1.0, 100 * len(logits) / len(images)))
+    return np.concatenate(logits)
+
+
+def mnist_test_images() -> np.ndarray | None:
+    return samples()[1].images if mnist_is_here() else None
+
+
+def training_images() -> np.ndarray | None:
+    return _load_training().images if mnist_is_here() else None
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _load_training() -> Labelled:
+    return load_mnist("train")
+
+
+def fetch_mnist(progress: Progress) -> None:
+    load_mnist("test", progress)
+
+
+def landscape(card: Card) -> Landscape:
+    """The map and the neighbours of a checkpoint; raises CheckpointError where they are not there."""
+    return _load_landscape(card.name, card.sha256, card)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_landscape(name: str, sha256: str, _card: Card) -> Landscape:
+    return load_landscape(_card, CHECKPOINTS)
 
 
 def samples() -> tuple[str, Labelled]:

@@ -4,10 +4,13 @@ import base64
 import io
 import zipfile
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from pages.parts.charts import BELOW_AND_ABOVE
 
 
 def png(image: np.ndarray, enlarged: int = 1) -> bytes:
@@ -34,4 +37,26 @@ def zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files:
             archive.writestr(name, content)
+    return file.getvalue()
+
+
+@cache
+def placeholder(words: str) -> bytes:
+    """What stands where an image is not at hand: a grey square that names it."""
+    square = Image.new("L", (84, 84), 205)
+    ImageDraw.Draw(square).text((42, 42), words, 90, ImageFont.load_default(18), anchor="mm")
+    file = io.BytesIO()
+    square.save(file, "PNG")
+    return file.getvalue()
+
+
+def laid_over(image: np.ndarray, heat: np.ndarray, enlarged: int) -> bytes:
+    """An image with a map over it as a PNG: ochre where the map is above 0, teal where it is below."""
+    strength = np.abs(heat)[..., None] / max(float(np.abs(heat).max()), 1e-9)
+    below, _, above = (np.array(colour, dtype=float) for colour in BELOW_AND_ABOVE)
+    colour = np.where(heat[..., None] > 0, above, below)
+    blended = np.asarray(image)[..., None] * 235 * (1 - 0.85 * strength) + colour * 0.95 * strength
+    pixels = np.uint8(blended.clip(0, 255)).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

@@ -1,5 +1,6 @@
 """What belongs to one visitor for one visit: the few session keys, and their only writers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -7,10 +8,13 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from mnist_core.labelled import Pictures
 from mnist_core.preprocess import Pipeline, Trace
 
 # Widgets with these keys keep their values across pages; the model also stands in the URL.
 MODEL, SOURCE, PEN, SAMPLE = "model", "source", "pen", "sample"
+# Not a widget: the image that is open on the errors page, in the URL.
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -161,3 +165,68 @@ def is_judged(ink: bytes) -> bool:
 def forget_scores() -> None:
     st.session_state["scorecard"] = []
     st.session_state.pop("judged", None)
+
+
+# The errors page ----------------------------------------------------------------------------------------------
+
+
+def fence_in(place: str, numbers: frozenset[int]) -> None:
+    """Keep the images that a lasso caught, for the data and the model in `place`."""
+    st.session_state["fenced"] = place, numbers
+
+
+def fenced(place: str) -> frozenset[int] | None:
+    where, numbers = st.session_state.get("fenced", ("", frozenset()))
+    return numbers if where == place else None
+
+
+def take_fence_down() -> None:
+    st.session_state.pop("fenced", None)
+    turn_charts()
+
+
+def turn_charts() -> None:
+    """A chart's own selection can only be undone by making the chart anew, under another key."""
+    st.session_state["charts"] = chart_turn() + 1
+
+
+def chart_turn() -> int:
+    return st.session_state.get("charts", 0)
+
+
+def open_image(number: int, walk: Sequence[int] = ()) -> None:
+    """Open one image; `walk` is the row of images through which next and previous lead."""
+    st.query_params[IMAGE] = str(number)
+    if walk:
+        st.session_state["walk"] = tuple(int(step) for step in walk)
+
+
+def opened() -> str | None:
+    return st.query_params.get(IMAGE)
+
+
+def walk() -> tuple[int, ...]:
+    return st.session_state.get("walk", ())
+
+
+def close_image() -> None:
+    st.query_params.pop(IMAGE, None)
+
+
+def vote(place: str, number: int, word: str | None) -> None:
+    votes = {key: value for key, value in all_votes().items() if key != (place, number)}
+    st.session_state["votes"] = votes | ({(place, number): word} if word else {})
+
+
+def all_votes() -> dict[tuple[str, int], str]:
+    """What the visitor said of an image, by the data it is from and its number."""
+    return st.session_state.get("votes", {})
+
+
+def keep_own(pictures: Pictures | None, name: str = "") -> None:
+    st.session_state["own"] = (name, pictures) if pictures else None
+
+
+def own() -> tuple[str, Pictures] | None:
+    """The labelled pictures of this visit, with the name of their archive."""
+    return st.session_state.get("own")
