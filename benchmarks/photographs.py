@@ -13,7 +13,12 @@ from mnist_core.strokes import Strokes, place, render
 
 SIDE = 480
 PAPER = (0.93, 0.91, 0.86)
-PENS = {"black": (0.12, 0.12, 0.13), "blue": (0.10, 0.16, 0.45), "pencil": (0.42, 0.42, 0.43), "chalk": (0.88, 0.88, 0.85)}
+PENS = {
+    "black": (0.12, 0.12, 0.13),
+    "blue": (0.10, 0.16, 0.45),
+    "pencil": (0.42, 0.42, 0.43),
+    "chalk": (0.88, 0.88, 0.85),
+}
 DARK_RULE = (0.30, 0.35, 0.50)
 
 
@@ -101,31 +106,48 @@ def _file(image: Image.Image, jpeg: int, rotated: bool) -> bytes:
 
 
 SCENES = {
-    "off-white paper": dict(),
-    "blue pen": dict(pen="blue", grain=0.01),
-    "pencil": dict(pen="pencil", grain=0.01, noise=0.01, width=9),
-    "yellow paper": dict(paper=(0.95, 0.86, 0.45), pen="blue", noise=0.01),
-    "light from one side": dict(gradient=0.5, grain=0.01),
-    "vignette": dict(vignette=0.6, grain=0.01),
-    "soft shadow": dict(shadow=0.45, shadow_blur=25, grain=0.01, noise=0.01),
-    "hard shadow": dict(shadow=0.45, grain=0.01, noise=0.01),
-    "coarse grain": dict(grain=0.04),
-    "sensor noise": dict(noise=0.05),
-    "JPEG 30": dict(noise=0.01, jpeg=30),
-    "out of focus": dict(blur=3, noise=0.01),
-    "lined": dict(rules="lined", grain=0.01),
-    "lined, tilted": dict(rules="lined", tilt=3, grain=0.01, noise=0.01),
-    "squared": dict(rules="squared", grain=0.01),
-    "squared, tilted": dict(rules="squared", tilt=3, grain=0.01, noise=0.01),
-    "dark rules": dict(rules="lined", rule=DARK_RULE, grain=0.01),
-    "dark rules, tilted": dict(rules="lined", rule=DARK_RULE, tilt=3, grain=0.01, noise=0.01),
-    "dark squares, tilted": dict(rules="squared", rule=DARK_RULE, tilt=3, grain=0.01, noise=0.01),
-    "telephone": dict(
-        pen="blue", gradient=0.35, vignette=0.25, grain=0.015, noise=0.015, blur=1, jpeg=75, rotated=True
-    ),
-    "telephone, lined": dict(
-        pen="blue", rules="lined", tilt=2, gradient=0.3, vignette=0.2, shadow=0.3, shadow_blur=15,
-        grain=0.01, noise=0.015, blur=1, jpeg=75, rotated=True,
-    ),
-    "blackboard": dict(paper=(0.13, 0.20, 0.16), pen="chalk", width=12, grain=0.1, noise=0.02),
+    "off-white paper": {},
+    "blue pen": {"pen": "blue", "grain": 0.01},
+    "pencil": {"pen": "pencil", "grain": 0.01, "noise": 0.01, "width": 9},
+    "yellow paper": {"paper": (0.95, 0.86, 0.45), "pen": "blue", "noise": 0.01},
+    "light from one side": {"gradient": 0.5, "grain": 0.01},
+    "vignette": {"vignette": 0.6, "grain": 0.01},
+    "soft shadow": {"shadow": 0.45, "shadow_blur": 25, "grain": 0.01, "noise": 0.01},
+    "hard shadow": {"shadow": 0.45, "grain": 0.01, "noise": 0.01},
+    "coarse grain": {"grain": 0.04},
+    "sensor noise": {"noise": 0.05},
+    "JPEG 30": {"noise": 0.01, "jpeg": 30},
+    "out of focus": {"blur": 3, "noise": 0.01},
+    "lined": {"rules": "lined", "grain": 0.01},
+    "lined, tilted": {"rules": "lined", "tilt": 3, "grain": 0.01, "noise": 0.01},
+    "squared": {"rules": "squared", "grain": 0.01},
+    "squared, tilted": {"rules": "squared", "tilt": 3, "grain": 0.01, "noise": 0.01},
+    "dark rules": {"rules": "lined", "rule": DARK_RULE, "grain": 0.01},
+    "dark rules, tilted": {"rules": "lined", "rule": DARK_RULE, "tilt": 3, "grain": 0.01, "noise": 0.01},
+    "dark squares, tilted": {"rules": "squared", "rule": DARK_RULE, "tilt": 3, "grain": 0.01, "noise": 0.01},
+    "telephone": {
+        "pen": "blue",
+        "gradient": 0.35,
+        "vignette": 0.25,
+        "grain": 0.015,
+        "noise": 0.015,
+        "blur": 1,
+        "jpeg": 75,
+        "rotated": True,
+    },
+    "telephone, lined": {
+        "pen": "blue",
+        "rules": "lined",
+        "tilt": 2,
+        "gradient": 0.3,
+        "vignette": 0.2,
+        "shadow": 0.3,
+        "shadow_blur": 15,
+        "grain": 0.01,
+        "noise": 0.015,
+        "blur": 1,
+        "jpeg": 75,
+        "rotated": True,
+    },
+    "blackboard": {"paper": (0.13, 0.20, 0.16), "pen": "chalk", "width": 12, "grain": 0.1, "noise": 0.02},
 }

@@ -1,0 +1,581 @@
+"""Holds the way from ink to tensor against references that do not share its code: MNIST's rule written out with
+whole numbers, scipy's centre of mass, digits centred by hand, MNIST itself, and files made to break it."""
+
+import io
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
+
+from benchmarks.photographs import SCENES, photograph
+from mnist_core.data import load_embedded_digits
+from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STD, InkError, Pipeline, to_images, to_tensor
+from mnist_core.strokes import CANVAS_SIDE, place, render
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = Pipeline()
+# A hair's breadth can decide which whole pixel is the middle; where images are compared, it must not.
+BY_PARTS_OF_A_PIXEL = Pipeline(centre={"whole_pixels": False})
+SEVEN = [[(0, 0), (10, 0), (4, 18)]]
+FIVE = [[(1, 0), (0, 7), (6, 6), (9, 11), (6, 17), (0, 16)], [(2, 0), (10, 0)]]
+# The circle of a zero, and within it a dot.
+DOTTED_ZERO = [[(5 + 5 * np.sin(t), 9 - 9 * np.cos(t)) for t in np.linspace(0, 2 * np.pi, 40)], [(5, 9)]]
+repeatable = settings(derandomize=True, deadline=None, max_examples=25, database=None)
+
+
+def canvas(strokes=SEVEN, size=150.0, middle=(130, 150), width=16.0) -> np.ndarray:
+    return render(place(strokes, size, middle), width, finer=2)
+
+
+def grey_canvas(*arguments, **settings) -> np.ndarray:
+    return canvas(*arguments, **settings)[..., 0].copy()
+
+
+@cache
+def embedded_digits() -> np.ndarray:
+    return load_embedded_digits().images
+
+
+def file_of(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one - other).mean())
+
+
+def by_mnists_rule(ink: np.ndarray) -> np.ndarray:
+    """uint8, bright ink -> 28 x 28, with whole numbers of repeated pixels in place of weights."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(float)
+    side = max(ink.shape)
+    square = np.zeros((side, side))
+    square[: ink.shape[0], : ink.shape[1]] = ink
+    small = np.kron(square, np.ones((20, 20))).reshape(20, side, 20, side).mean(axis=(1, 3))
+    small = np.round(small * 255 / small.max()) / 255
+    down, right = (int(np.floor(15 - (middle + 0.5))) for middle in ndimage.center_of_mass(small))
+    image = np.zeros((48, 48))
+    image[10 + down : 30 + down, 10 + right : 30 + right] = small
+    return image[10:38, 10:38]
+
+
+# The image ----------------------------------------------------------------------------------------------------
+
+
+def test_a_block_of_ink_stands_where_it_would_be_put_by_hand():
+    ink = np.zeros((280, 280), dtype=np.uint8)
+    ink[20:120, 200:250] = 255  # becomes 20 x 10; its middle, (10, 5), goes to (15, 15) at most
+    expected = np.zeros((28, 28))
+    expected[5:25, 10:20] = 1
+    np.testing.assert_array_equal(HOUSE.run(ink).image, expected)
+
+
+def test_a_corner_of_ink_is_centred_by_its_mass_and_not_by_its_box():
+    ink = np.zeros((200, 200), dtype=np.uint8)
+    ink[50:70, 50:150] = 255  # a bar of 20 x 4 pixels ...
+    ink[70:150, 130:150] = 255  # ... and at its right end a post of 4 x 16
+    # Down: (80 * 2 + 64 * 12) / 144 = 6.44 -> floor(15 - 6.44) = 8. Across: (80 * 10 + 64 * 18) / 144 = 13.56 -> 1.
+    expected = np.zeros((28, 28))
+    expected[8:12, 1:21] = 1
+    expected[12:28, 17:21] = 1
+    np.testing.assert_array_equal(HOUSE.run(ink).image, expected)
+    by_box = np.zeros((28, 28))
+    by_box[4:8, 4:24] = 1
+    by_box[8:24, 20:24] = 1
+    np.testing.assert_array_equal(BOXED.run(ink).image, by_box)
+
+
+@repeatable
+@given(st.integers(0, 1796), st.integers(2, 4))
+def test_digits_come_out_as_mnists_rule_would_have_made_them(number, times):
+    ink = np.kron(embedded_digits()[number], np.ones((times, times), dtype=np.uint8))
+    # Without specks and pale edges left out, for MNIST's own rule leaves out nothing.
+    image = Pipeline(crop={"threshold": 0, "speck": 0}).run(ink).image
+    np.testing.assert_allclose(image, by_mnists_rule(ink), atol=1.01 / 255)
+
+
+@repeatable
+@given(st.integers(0, 1796), st.integers(60, 250), st.floats(0, 1), st.floats(0, 1))
+def test_the_centre_of_mass_comes_to_the_middle_pixel_wherever_the_ink_was(number, side, down, across):
+    digit = Image.fromarray(embedded_digits()[number]).resize((side, side), Image.Resampling.BILINEAR)
+    ink = np.zeros((280, 280), dtype=np.uint8)
+    top, left = int(down * (280 - side)), int(across * (280 - side))
+    ink[top : top + side, left : left + side] = np.asarray(digit)
+    middle = np.array(ndimage.center_of_mass(HOUSE.run(ink).image)) + 0.5
+    assert ((middle >= 14 - 1e-3) & (middle < 15 + 1e-3)).all()
+
+
+def test_the_longer_side_of_the_ink_is_20_pixels_and_the_brightest_is_white():
+    for strokes in (SEVEN, FIVE, DOTTED_ZERO):
+        image = HOUSE.run(canvas(strokes)).image
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+        assert image.max() == 1
+        assert image.dtype == np.float32
+
+
+def test_mnist_enlarged_ten_times_by_repeating_pixels_comes_back(mnist_test):
+    images = mnist_test.images[::100]
+    back = [HOUSE.run(np.kron(image, np.ones((10, 10), dtype=np.uint8))).image for image in images]
+    assert difference(np.stack(back), images / 255) <= 0.002
+
+
+def test_mnist_enlarged_ten_times_smoothly_comes_back(mnist_test):
+    images = mnist_test.images[::100]
+    back = [HOUSE.run(Image.fromarray(image).resize((280, 280), Image.Resampling.BICUBIC)).image for image in images]
+    assert difference(np.stack(back), images / 255) <= 0.04
+
+
+def test_mnist_in_its_own_size_comes_back(mnist_test):
+    images = mnist_test.images[::100]
+    assert difference(np.stack([HOUSE.run(image).image for image in images]), images / 255) <= 0.002
+
+
+def test_the_tensor_is_the_normalised_image():
+    trace = HOUSE.run(canvas())
+    assert trace.tensor.shape == (1, 28, 28)
+    assert trace.tensor.dtype == torch.float32
+    np.testing.assert_allclose(trace.tensor[0].numpy(), (trace.image - MEAN) / STD, atol=1e-6)
+    rows = np.array([[[0, 255]]], dtype=np.uint8)
+    assert to_images(rows).tolist() == [[[0, 1]]]
+    torch.testing.assert_close(to_tensor(rows), (to_images(rows) - MEAN)[:, None] / STD)
+
+
+# What must not matter -----------------------------------------------------------------------------------------
+
+
+@repeatable
+@given(st.integers(-70, 70), st.integers(-60, 60), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]), st.integers(4, 40))
+def test_where_the_digit_stands_does_not_matter(across, down, strokes, width):
+    ink = grey_canvas(strokes, 80, (140, 140), width)
+    moved = np.roll(ink, (down, across), axis=(0, 1))
+    np.testing.assert_array_equal(HOUSE.run(moved).image, HOUSE.run(ink).image)
+
+
+@repeatable
+@given(st.floats(0.2, 0.9), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]))
+def test_how_large_the_digit_is_does_not_matter(share, strokes):
+    sizes = (150, share * 250)
+    images = [BY_PARTS_OF_A_PIXEL.run(canvas(strokes, size, (140, 140), 0.1 * size)).image for size in sizes]
+    assert difference(*images) <= 0.02
+
+
+@repeatable
+@given(st.integers(1, 5), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]), st.integers(4, 40))
+def test_how_finely_the_ink_is_scanned_does_not_matter(times, strokes, width):
+    ink = grey_canvas(strokes, width=width)
+    finer = np.kron(ink, np.ones((times, times), dtype=np.uint8))
+    assert difference(HOUSE.run(finer).image, HOUSE.run(ink).image) <= 0.002
+
+
+@repeatable
+@given(st.integers(0, 1796), st.integers(1, 10))
+def test_dark_on_light_and_light_on_dark_are_the_same_ink(number, times):
+    ink = np.kron(embedded_digits()[number], np.ones((times, times), dtype=np.uint8))
+    np.testing.assert_allclose(HOUSE.run(255 - ink).image, HOUSE.run(ink).image, atol=1.01 / 255)
+
+
+@repeatable
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from([SEVEN, FIVE]))
+def test_the_colours_of_ink_and_paper_do_not_matter(ink, paper, strokes):
+    ink, paper = np.array(ink), np.array(paper)
+    assume(abs(float((ink - paper) @ (0.299, 0.587, 0.114))) > 60)
+    drawn = (255 - grey_canvas(strokes)[..., None]) / 255
+    coloured = np.uint8(np.round(paper * (1 - drawn) + ink * drawn))
+    assert difference(HOUSE.run(coloured).image, HOUSE.run(canvas(strokes)).image) <= 0.01
+
+
+@repeatable
+@given(st.floats(0.2, 0.6), st.floats(0, 6.3), st.integers(0, 99))
+def test_light_from_one_side_does_not_matter(amount, angle, seed):
+    y, x = np.mgrid[-0.5:0.5:280j, -0.5:0.5:280j]
+    light = 1 - amount * (0.5 + (np.cos(angle) * x + np.sin(angle) * y) / np.sqrt(2))
+    paper = 0.9 + np.random.default_rng(seed).normal(0, 0.01, (280, 280))
+    photographed = (light * paper * (0.1 + 0.9 * grey_canvas() / 255)).clip(0, 1)
+    assert difference(BY_PARTS_OF_A_PIXEL.run(photographed).image, BY_PARTS_OF_A_PIXEL.run(canvas()).image) <= 0.03
+
+
+@repeatable
+@given(
+    st.lists(st.lists(st.tuples(st.floats(0, 280), st.floats(0, 280)), min_size=1, max_size=6), min_size=1, max_size=4),
+    st.integers(4, 40),
+    st.booleans(),
+)
+def test_a_drawing_on_the_canvas_passes_the_background_stage_bit_for_bit(strokes, width, transparent):
+    ink = render(strokes, width, finer=2)
+    assume((ink[..., 0] < 255).mean() < 0.4)
+    if transparent:
+        ink = np.dstack([np.zeros_like(ink[..., :3]), 255 - ink[..., 0]])
+    trace = HOUSE.until("background").run(ink)
+    np.testing.assert_array_equal(trace["background"].output, trace["polarity"].output)
+
+
+@pytest.mark.parametrize("width", [4, 8, 20, 40])
+def test_a_stroke_from_edge_to_edge_of_the_canvas_is_no_ruled_line(width):
+    bar_and_post = [[(0, 60), (280, 60)], [(200, 60), (200, 280)]]
+    trace = HOUSE.run(render(bar_and_post, width, finer=2))
+    np.testing.assert_array_equal(trace["background"].output, trace["polarity"].output)
+    assert trace["crop"].facts["box"][1::2] == (0, 280)
+
+
+# Photographs --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_photograph_reads_like_a_drawing(scene):
+    settings = SCENES[scene]
+    photo = photograph(FIVE, np.random.default_rng(3), **settings)
+    trace = BY_PARTS_OF_A_PIXEL.run(photo)
+    assert trace["polarity"].facts["paper"] == ("dark" if scene == "blackboard" else "light")
+    # The pen's share of the digit differs from photograph to photograph, so the drawing has several.
+    drawings = [BY_PARTS_OF_A_PIXEL.run(canvas(FIVE, 150, (140, 140), width)).image for width in range(4, 15, 2)]
+    assert min(difference(trace.image, drawing) for drawing in drawings) <= 0.04
+
+
+@pytest.mark.parametrize("scene", ["off-white paper", "vignette", "JPEG 30", "squared", "dark rules", "telephone"])
+def test_an_empty_sheet_is_blank(scene):
+    assert HOUSE.run(photograph([], np.random.default_rng(3), **SCENES[scene])).blank
+
+
+def test_rules_are_counted_and_the_digit_across_them_stays_whole():
+    ruled = HOUSE.run(photograph(SEVEN, np.random.default_rng(3), **SCENES["dark rules"]))
+    assert ruled["background"].facts["ruled lines"] >= 7
+    assert ndimage.label(ruled.image > 0.1, np.ones((3, 3)))[1] == 1
+
+
+# Crop ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_speck_beside_the_digit_is_ignored():
+    ink = grey_canvas()
+    alone = HOUSE.run(ink).image
+    ink[10:14, 270:274] = 0
+    trace = HOUSE.run(ink)
+    assert trace["crop"].facts["specks"] == 1
+    np.testing.assert_array_equal(trace.image, alone)
+
+
+@pytest.mark.parametrize("width", [8, 16, 24])
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE, DOTTED_ZERO])
+def test_a_dot_of_the_pen_beside_the_digit_is_ignored(strokes, width):
+    placed = place(strokes, 200, (120, 150))
+    dotted = HOUSE.run(render([*placed, [(262, 20)]], width, finer=2))
+    assert dotted["crop"].facts["specks"] == 1
+    np.testing.assert_array_equal(dotted.image, HOUSE.run(render(placed, width, finer=2)).image)
+
+
+@pytest.mark.parametrize("width", [8, 16, 28])
+def test_the_bar_of_a_five_and_the_dot_of_a_zero_are_no_specks(width):
+    apart = [FIVE[0], [(3, -3), (10, -3)]]
+    for strokes in (apart, DOTTED_ZERO):
+        ink = canvas(strokes, 200, (140, 140), width)
+        box = HOUSE.run(ink)["crop"].facts["box"]
+        drawn = ink[..., 0] < 200
+        rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+        np.testing.assert_allclose(box, (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1), atol=1)
+        top, left, bottom, right = box
+        np.testing.assert_array_equal(
+            HOUSE.run(ink)["crop"].output, HOUSE.run(ink)["background"].output[top:bottom, left:right]
+        )
+
+
+# Ink of every kind --------------------------------------------------------------------------------------------
+
+GREY = Image.fromarray(grey_canvas())
+CUT_OUT = Image.merge("LA", (Image.new("L", GREY.size, 0), Image.fromarray(255 - grey_canvas())))
+WHITE_CUT_OUT = Image.merge("LA", (Image.new("L", GREY.size, 255), Image.fromarray(255 - grey_canvas())))
+QUARTER_TURN = Image.Exif()
+QUARTER_TURN[0x0112] = 6
+BLANK = Image.new("L", GREY.size, 255)
+DEEP = Image.fromarray(grey_canvas().astype(np.uint16) * 257)
+
+PICTURES = {
+    "canvas": canvas(),
+    "RGB array": canvas()[..., :3],
+    "grey array": grey_canvas(),
+    "array with one channel": grey_canvas()[..., None],
+    "grey and alpha array": np.asarray(CUT_OUT),
+    "floats to 1": grey_canvas() / 255,
+    "floats to 255": grey_canvas().astype(float),
+    "half floats": (grey_canvas() / 255).astype(np.float16),
+    "floats a rounding beyond 1": grey_canvas() / 255 * 1.004 - 0.002,
+    "whole numbers": grey_canvas().astype(np.int64),
+    "16-bit array": grey_canvas().astype(np.uint16) * 257,
+    "RGBA floats": canvas() / 255,
+    "Fortran order": np.asfortranarray(grey_canvas()),
+    "grey picture": GREY,
+    "black on transparent": CUT_OUT.convert("RGBA"),
+    "white on transparent": WHITE_CUT_OUT.convert("RGBA"),
+    "LA": CUT_OUT,
+    "palette": GREY.convert("P"),
+    "YCbCr": GREY.convert("YCbCr"),
+    "HSV": GREY.convert("RGB").convert("HSV"),
+    "16-bit picture": DEEP,
+    "32-bit picture": DEEP.convert("I"),
+    "float picture": DEEP.convert("F"),
+    "PNG": file_of(GREY, "PNG"),
+    "PNG of white on transparent": file_of(WHITE_CUT_OUT.convert("RGBA"), "PNG"),
+    "16-bit PNG": file_of(DEEP, "PNG"),
+    "BMP": file_of(GREY, "BMP"),
+    "GIF": file_of(GREY, "GIF"),
+    "animated GIF": file_of(GREY, "GIF", save_all=True, append_images=[BLANK]),
+    "WebP": file_of(GREY.convert("RGB"), "WEBP", lossless=True),
+    "animated WebP": file_of(GREY.convert("RGB"), "WEBP", lossless=True, save_all=True, append_images=[BLANK]),
+    "TIFF": file_of(GREY, "TIFF"),
+    "LZW TIFF": file_of(GREY, "TIFF", compression="tiff_lzw"),
+    "16-bit TIFF": file_of(DEEP, "TIFF"),
+    "float TIFF": file_of(Image.fromarray(grey_canvas().astype(np.float32) / 255), "TIFF"),
+    "CMYK TIFF": file_of(GREY.convert("CMYK"), "TIFF"),
+    "turned PNG": file_of(GREY.transpose(Image.Transpose.ROTATE_90), "PNG", exif=QUARTER_TURN),
+}
+LOSSY_PICTURES = {
+    "two colours": GREY.convert("1"),
+    "truth values": grey_canvas() > 127,
+    "1-bit PNG": file_of(GREY.convert("1"), "PNG"),
+    "palette with transparency": file_of(CUT_OUT.convert("RGBA").quantize(16), "PNG"),
+    "transparent GIF": file_of(CUT_OUT.convert("RGBA"), "GIF"),
+    "JPEG": file_of(GREY, "JPEG"),
+    "CMYK JPEG": file_of(GREY.convert("CMYK"), "JPEG"),
+    "turned JPEG": file_of(GREY.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=QUARTER_TURN),
+    "WebP": file_of(GREY.convert("RGB"), "WEBP", quality=60),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_ink_of_every_kind_gives_the_same_image(kind):
+    np.testing.assert_allclose(HOUSE.run(PICTURES[kind]).image, HOUSE.run(canvas()).image, atol=1.01 / 255)
+
+
+@pytest.mark.parametrize("kind", LOSSY_PICTURES)
+def test_ink_that_lost_something_on_its_way_gives_nearly_the_same_image(kind):
+    assert difference(HOUSE.run(LOSSY_PICTURES[kind]).image, HOUSE.run(canvas()).image) <= 0.005
+
+
+def test_paths_and_open_files_are_read_like_their_bytes(tmp_path):
+    path = tmp_path / "seven.png"
+    path.write_bytes(PICTURES["PNG"])
+    expected = HOUSE.run(PICTURES["PNG"]).image
+    with path.open("rb") as file:
+        for ink in (path, str(path), file):
+            np.testing.assert_array_equal(HOUSE.run(ink).image, expected)
+
+
+def test_a_picture_opened_elsewhere_is_turned_as_its_camera_says():
+    image = Image.open(io.BytesIO(PICTURES["turned PNG"]))
+    trace = HOUSE.run(image)
+    assert trace["grey"].facts["turned"]
+    np.testing.assert_array_equal(trace.image, HOUSE.run(GREY).image)
+
+
+@pytest.mark.parametrize("form", [(1, 1), (2, 2), (1, 5000), (5000, 1), (28, 28), (280, 280), (1200, 900)])
+@pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
+def test_where_nothing_is_drawn_the_trace_is_blank(form, level):
+    trace = HOUSE.run(np.full(form, level, dtype=np.uint8))
+    assert trace.blank == "Nothing is drawn."
+    assert not trace.image.any()
+    assert trace.tensor.shape == (1, 28, 28)
+
+
+def test_a_transparent_picture_is_blank():
+    assert HOUSE.run(np.zeros((280, 280, 4), dtype=np.uint8)).blank
+
+
+def test_one_pixel_is_a_speck_and_no_digit():
+    ink = np.full((280, 280), 255, dtype=np.uint8)
+    ink[100, 100] = 0
+    assert HOUSE.run(ink).blank == "There is nothing but specks."
+
+
+@pytest.mark.parametrize("form", [(1, 5000), (5000, 1), (2, 40), (3, 3)])
+def test_ink_in_a_narrow_picture_gives_an_image(form):
+    ink = np.full(form, 255, dtype=np.uint8)
+    ink[form[0] // 3 : 2 * form[0] // 3 + 1, form[1] // 3 : 2 * form[1] // 3 + 1] = 0
+    trace = HOUSE.run(ink)
+    assert trace.blank or (trace.image.max() == 1 and trace.tensor.isfinite().all())
+
+
+# Ink that cannot be read --------------------------------------------------------------------------------------
+
+NOISE = np.random.default_rng(0).integers(0, 255, (90, 90, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
+def test_a_file_that_was_cut_off_is_told(kind, share):
+    file = file_of(Image.fromarray(NOISE), kind)
+    with pytest.raises(InkError, match=r"cut off or broken|not a picture in a known format"):
+        HOUSE.run(file[: int(len(file) * share)])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"This is a letter to my aunt.", b"%PDF-1.7", b"\x89PNG\r\n\x1a\n", bytes(5000)]
+)
+def test_a_file_that_is_no_picture_is_told_by_its_name_alone(content, tmp_path):
+    path = tmp_path / "aunt.png"
+    path.write_bytes(content)
+    with pytest.raises(InkError, match=r"^aunt\.png is ") as told:
+        HOUSE.run(path)
+    assert str(tmp_path) not in str(told.value)
+
+
+def test_formats_that_nobody_draws_in_are_not_even_opened():
+    with pytest.raises(InkError, match="known format"):
+        HOUSE.run(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+
+
+def test_a_folder_and_a_missing_file_are_told(tmp_path):
+    with pytest.raises(InkError, match=r"^There is no file called nowhere\.png\.$"):
+        HOUSE.run(tmp_path / "nowhere.png")
+    with pytest.raises(InkError, match=rf"^{tmp_path.name} is a folder, not a picture\.$"):
+        HOUSE.run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ink", "told"),
+    [
+        (np.full((30, 30), np.nan), "NaN"),
+        (np.full((30, 30), np.inf), "NaN or infinity"),
+        (Image.fromarray(np.full((30, 30), np.nan, dtype=np.float32)), "NaN"),
+        (np.full((30, 30), -1.0), "from 0 to 1 or from 0 to 255"),
+        (np.full((30, 30), 1e300), "from 0 to 1 or from 0 to 255"),
+        (np.zeros((30, 30), dtype=complex), "numbers"),
+        (np.full((30, 30), "7"), "numbers"),
+        (np.zeros((0, 30)), "height x width"),
+        (np.zeros((30, 30, 5)), "1 to 4 channels"),
+        (np.zeros((1, 1, 28, 28)), "height x width"),
+        (np.zeros(784), "height x width"),
+        (Image.new("L", (0, 5)), "no pixels"),
+        (None, "NoneType"),
+        (7, "int"),
+    ],
+)
+def test_ink_that_makes_no_sense_is_told(ink, told):
+    with pytest.raises(InkError, match=told):
+        HOUSE.run(ink)
+
+
+@pytest.mark.parametrize("side", [7_100, 10_000, 14_000])
+def test_a_decompression_bomb_is_refused_before_it_unpacks(side):
+    bomb = file_of(Image.new("1", (side, side)), "PNG")
+    assert len(bomb) < 1_000_000
+    with pytest.raises(InkError, match="megapixels"):
+        HOUSE.run(bomb)
+    with pytest.raises(InkError, match="megapixels"):
+        HOUSE.run(np.broadcast_to(np.uint8(0), (side, side)))
+
+
+def test_a_photograph_of_50_megapixels_takes_little_more_memory_than_its_pixels(tmp_path):
+    pytest.importorskip("resource")
+    path = tmp_path / "large.tiff"
+    photo = Image.new("RGB", (8_000, 6_200), "white")
+    photo.paste("black", (3_500, 1_500, 4_200, 5_000))
+    photo.save(path, compression="packbits")
+    script = (
+        "import resource, sys; from mnist_core.preprocess import Pipeline\n"
+        "unit = 1 if sys.platform == 'linux' else 1024\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit\n"
+        "before = peak(); trace = Pipeline().run(sys.argv[1]); assert not trace.blank\n"
+        "print((peak() - before) // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert int(done.stdout) < 350  # megabytes; the pixels alone, as Pillow keeps them, are 200
+
+
+def test_many_threads_read_at_once_and_leave_the_warnings_alone():
+    before = list(warnings.filters)
+    inks = [PICTURES["GIF"], PICTURES["turned PNG"], LOSSY_PICTURES["CMYK JPEG"], b"broken"] * 8
+
+    def read(ink: bytes):
+        try:
+            return HOUSE.run(ink).image
+        except InkError:
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        images = list(threads.map(read, inks))
+    assert warnings.filters == before
+    for number, image in enumerate(images):
+        if number % 4 == 3:
+            assert image is None
+        else:
+            np.testing.assert_array_equal(image, images[number % 4])
+
+
+# The pipeline -------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_holds_every_stage_with_its_facts():
+    trace = HOUSE.run(canvas())
+    assert tuple(step.stage.name for step in trace.steps) == STAGE_NAMES
+    assert trace["grey"].facts["size"] == (CANVAS_SIDE, CANVAS_SIDE)
+    assert trace["polarity"].facts["paper"] == "light"
+    assert trace["background"].facts["paper"] == "clean"
+    top, left, bottom, right = trace["crop"].facts["box"]
+    assert trace["crop"].output.shape == (bottom - top, right - left)
+    assert trace["scale"].facts["scale"] == 20 / max(bottom - top, right - left)
+    assert trace["stretch"].facts["peak"] == 1
+    for step in trace.steps[:-1]:
+        assert step.output.dtype == np.float32
+        assert 0 <= step.output.min() <= step.output.max() <= 1
+    assert trace.milliseconds > 0
+
+
+@pytest.mark.parametrize("name", STAGE_NAMES[1:])
+def test_every_stage_but_the_first_can_be_off(name):
+    for ink in (canvas(), grey_canvas()[::3, ::2], 255 - grey_canvas()):
+        trace = HOUSE.without(name).run(ink)
+        assert not trace[name].on
+        assert trace.image.shape == (28, 28)
+        assert trace.tensor.shape == (1, 28, 28)
+
+
+def test_settings_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="No stage is called invert"):
+        Pipeline(off=["invert"])
+    with pytest.raises(ValueError, match="has no parameter size"):
+        Pipeline(scale={"size": 18})
+    with pytest.raises(ValueError, match="cannot be off"):
+        Pipeline(off=["grey"])
+
+
+def test_a_pipeline_says_the_call_that_makes_it():
+    pipeline = Pipeline(off=["background"], scale={"box": 18})
+    assert repr(pipeline) == "Pipeline(off=['background'], scale={'box': 18})"
+    assert eval(repr(pipeline)).parameters == pipeline.parameters
+
+
+def test_a_trace_is_gone_on_with_only_as_far_as_the_settings_agree():
+    ink = canvas()
+    first = HOUSE.run(ink)
+    other = Pipeline(scale={"box": 18})
+    again = other.run(ink, before=first)
+    assert again["crop"] is first["crop"]
+    np.testing.assert_array_equal(again.image, other.run(ink).image)
+
+
+def test_the_naive_way_shrinks_the_whole_canvas_and_moves_nothing():
+    ink = 255 - grey_canvas()
+    image = NAIVE.run(canvas()).image
+    expected = ink.reshape(28, 10, 28, 10).mean(axis=(1, 3)) / 255
+    np.testing.assert_allclose(image, expected, atol=1e-5)
+
+
+def test_the_ink_that_was_brought_is_not_changed():
+    ink = grey_canvas() / 255
+    before = ink.copy()
+    HOUSE.run(ink)
+    np.testing.assert_array_equal(ink, before)

@@ -1,0 +1,63 @@
+"""Holds the drawing of strokes against lengths and places that can be worked out by hand."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mnist_core.strokes import CANVAS_SIDE, place, render
+
+
+def ink_of(canvas: np.ndarray) -> np.ndarray:
+    return 1 - canvas[..., 0] / 255
+
+
+def test_placing_brings_the_longer_side_to_its_size_and_keeps_the_shape():
+    (stroke,) = place([[(5, 5), (9, 13)]], 100, (140, 60))
+    np.testing.assert_allclose(stroke, [(115, 10), (165, 110)])
+
+
+def test_strokes_are_placed_together():
+    one, other = place([[(0, 0), (2, 0)], [(1, 4)]], 40, (50, 50))
+    np.testing.assert_allclose(one, [(40, 30), (60, 30)])
+    np.testing.assert_allclose(other, [(50, 70)])
+
+
+def test_a_dot_alone_is_placed_in_the_middle():
+    np.testing.assert_allclose(place([[(3, 8)]], 100, (10, 20)), [[(10, 20)]])
+
+
+def test_a_canvas_is_black_ink_on_white_as_a_browser_sends_it():
+    canvas = render([[(40, 140), (240, 140)]], 20)
+    assert canvas.shape == (CANVAS_SIDE, CANVAS_SIDE, 4)
+    assert canvas.dtype == np.uint8
+    assert (canvas[..., 3] == 255).all()
+    assert (canvas[..., 0] == canvas[..., 1]).all()
+    assert canvas[0, 0, 0] == 255
+    assert canvas[140, 140, 0] == 0
+
+
+@pytest.mark.parametrize("width", [4, 7, 16, 40])
+def test_a_line_has_its_width_and_round_ends(width):
+    ink = ink_of(render([[(60, 140), (220, 140)]], width))
+    assert ink[:, 140].sum() == pytest.approx(width, abs=0.6)
+    assert ink.sum() == pytest.approx(160 * width + np.pi * width**2 / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("width", [4, 16, 40])
+def test_a_dot_is_a_disc_of_the_width_of_the_pen(width):
+    ink = ink_of(render([[(100, 180)]], width))
+    assert ink.sum() == pytest.approx(np.pi * width**2 / 4, rel=0.2)
+    # A pixel's centre lies half a pixel to the right and below its corner.
+    np.testing.assert_allclose(np.array(ndimage.center_of_mass(ink)) + 0.5, (180, 100), atol=0.3)
+
+
+def test_a_bend_has_no_notch():
+    ink = ink_of(render([[(60, 200), (140, 80), (220, 200)]], 30))
+    assert ink[80 - 12, 140] == 1
+    assert ndimage.label(ink > 0.5)[1] == 1
+
+
+def test_ink_beyond_the_canvas_is_cut_off():
+    ink = ink_of(render([[(-50, 100), (400, 100)]], 10))
+    assert ink[100].min() == 1
+    assert not render([], 10)[..., 0].min() < 255
