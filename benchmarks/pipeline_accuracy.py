@@ -1,0 +1,166 @@
+"""What the way from ink to image is worth: the accuracy of every shipped model on ink that went through it.
+
+    python -m benchmarks.pipeline_accuracy --pen FOLDER [--every 5] [--only mnist pen places photographs]
+
+mnist        MNIST's test images enlarged ten times, by repeating pixels and smoothly: how far from the original
+             they come back, and the accuracy that costs
+pen          digits written with a pen, drawn on the canvas at 35 to 85 % of it, anywhere, with every stroke width;
+             beside the house's pipeline the two shortcuts, the whole canvas shrunk and the box centred
+places       the same digits by size and by place on the canvas: both should be flat
+photographs  the same digits on paper, in synthetic photographs
+
+The pen digits are described in benchmarks/pen.py; --every 1 takes all of them. Ink goes through the pipeline once for
+all models, in two processes. Minutes on two cores, by default: 1, 2, 2 and 3.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, place_at, read_pen_digits
+from benchmarks.photographs import SCENES, photograph
+from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_checkpoint
+from mnist_core.classifier import infer
+from mnist_core.data import load_mnist
+from mnist_core.preprocess import BOXED, NAIVE, SIDE, Pipeline, to_images, to_tensor
+from mnist_core.strokes import render
+
+WAYS = {"pipeline": Pipeline(), "box centred": BOXED, "whole canvas": NAIVE}
+SIZES = (0.2, 0.35, 0.5, 0.65, 0.85, 1.0)
+PLACES = {
+    f"{row} {column}".strip(): (x, y)
+    for y, row in ((0, "top"), (0.5, ""), (1, "bottom"))
+    for x, column in ((0, "left"), (0.5, "middle"), (1, "right"))
+}
+Models = dict[str, nn.Module]
+
+
+def enlarged(image: np.ndarray, smoothly: bool) -> np.ndarray:
+    side = 10 * SIDE
+    filter = Image.Resampling.BICUBIC if smoothly else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(image).resize((side, side), filter))
+
+
+def from_enlarged(image: np.ndarray, smoothly: bool) -> np.ndarray:
+    return WAYS["pipeline"].run(enlarged(image, smoothly)).image
+
+
+def from_canvas(numbered: tuple[int, PenDigit], width: float) -> np.ndarray:
+    """One image for each of the ways, from the same canvas."""
+    number, digit = numbered
+    canvas = render(place_anywhere(digit.strokes, np.random.default_rng([number, int(width)]), width), width)
+    return np.stack([way.run(canvas).image for way in WAYS.values()])
+
+
+def from_place(digit: PenDigit, size: float, place: tuple[float, float], width: float = 16) -> np.ndarray:
+    return WAYS["pipeline"].run(render(place_at(digit.strokes, size, place, width), width)).image
+
+
+def from_photograph(numbered: tuple[int, PenDigit], scene: str) -> np.ndarray:
+    number, digit = numbered
+    return WAYS["pipeline"].run(photograph(digit.strokes, np.random.default_rng(number), **SCENES[scene])).image
+
+
+def accuracies(models: Models, images: np.ndarray, labels: np.ndarray) -> Iterator[float]:
+    """Of each model; where the pipeline found nothing, no answer is the right one."""
+    found = images.any(axis=(1, 2))
+    for model in models.values():
+        yield float(((infer(model, to_tensor(images)).argmax(axis=1) == labels) & found).mean())
+
+
+def show_head(title: str, columns: Iterable[str]) -> None:
+    columns = list(columns)
+    print(f"\n{title}\n\n| | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}", flush=True)
+
+
+def show_row(name: str, cells: Iterable[str]) -> None:
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def percent(shares: Iterable[float]) -> Iterator[str]:
+    return (f"{share:.2%}" for share in shares)
+
+
+def show_mnist(models: Models, each: Callable) -> None:
+    images, labels = load_mnist("test")
+    show_head("MNIST test, enlarged ten times", ["mean difference", *models])
+    before = np.array(list(accuracies(models, to_images(images).numpy(), labels)))
+    show_row("as it is: accuracy", ["0", *percent(before)])
+    for name, smoothly in (("repeated", False), ("smooth", True)):
+        back = each(partial(from_enlarged, smoothly=smoothly), images)
+        points = 100 * (before - np.array(list(accuracies(models, back, labels))))
+        difference = np.abs(back - images / np.float32(255)).mean()
+        show_row(f"{name}: points lost", [f"{difference:.5f}", *(f"{point:.2f}" for point in points)])
+
+
+def show_pen(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+    show_head(
+        f"{len(digits):,} pen digits on the canvas, by stroke width", [f"{n}, {way}" for n in models for way in WAYS]
+    )
+    totals = []
+    for width in WIDTHS:
+        images = each(partial(from_canvas, width=width), list(enumerate(digits)))
+        shares = np.array([list(accuracies(models, images[:, way], labels)) for way in range(len(WAYS))]).T.ravel()
+        totals.append(shares)
+        show_row(f"{width} pixels", percent(shares))
+    show_row("all", percent(np.mean(totals, axis=0)))
+
+
+def show_places(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+    show_head(f"{len(digits):,} pen digits by size and place, strokes of 16 pixels", models)
+    for size in SIZES:
+        images = each(partial(from_place, size=size, place=PLACES["middle"]), digits)
+        show_row(f"{size:.0%} of the canvas", percent(accuracies(models, images, labels)))
+    for name, place in PLACES.items():
+        images = each(partial(from_place, size=0.35, place=place), digits)
+        show_row(f"35 %, {name}", percent(accuracies(models, images, labels)))
+
+
+def show_photographs(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+    show_head(f"{len(digits):,} pen digits in synthetic photographs", models)
+    clean = each(partial(from_place, size=0.5, place=PLACES["middle"], width=8), digits)
+    show_row("a clean canvas", percent(accuracies(models, clean, labels)))
+    for scene in SCENES:
+        images = each(partial(from_photograph, scene=scene), list(enumerate(digits)))
+        show_row(scene, percent(accuracies(models, images, labels)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = ("mnist", "pen", "places", "photographs")
+    add_pen_argument(parser)
+    parser.add_argument("--every", type=int, default=5, metavar="N", help="take every N-th pen digit (default: 5)")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER", help="default: checkpoints/")
+    options = parser.parse_args()
+    if {*options.only} - {"mnist"} and not options.pen:
+        parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR (or --only mnist)")
+    cards, _ = list_checkpoints(options.checkpoints)
+    models = {card.name: load_checkpoint(card.name, options.checkpoints)[0] for card in cards}
+    with get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as pool:
+
+        def each(function: Callable, items: Iterable) -> np.ndarray:
+            return np.stack(pool.map(function, items, chunksize=50))
+
+        if "mnist" in options.only:
+            show_mnist(models, each)
+        # Size, place and photographs are measured many times over, so fewer digits do.
+        for part, show, every in (
+            ("pen", show_pen, options.every),
+            ("places", show_places, 4 * options.every),
+            ("photographs", show_photographs, 40 * options.every),
+        ):
+            if part in options.only:
+                digits = read_pen_digits(options.pen, every)
+                show(models, each, digits, np.array([digit.label for digit in digits]))
+
+
+if __name__ == "__main__":
+    main()
