@@ -96,9 +96,9 @@ def matrix_difference_chart(difference: np.ndarray, names: tuple[str, str], pres
     depth = np.sign(difference) * np.sqrt(np.abs(difference) / max(1, np.abs(difference).max()))
     words = [
         [
-            f"labelled {i}, read as {j}: {abs(count)} {'more' if count > 0 else 'fewer'} by {names[1]} than by {names[0]}"
+            f"{i} read as {j}: {abs(count)} {'more' if count > 0 else 'fewer'} by {names[1]} than by {names[0]}"
             if count
-            else f"labelled {i}, read as {j}: as many by both"
+            else f"{i} read as {j}: as many by both"
             for j, count in enumerate(row)
         ]
         for i, row in enumerate(difference)
@@ -177,7 +177,12 @@ def reliability_chart(groups: pd.DataFrame) -> go.Figure:
     """How often answers of each confidence were right; on the diagonal a model is as sure as it should be."""
     figure = go.Figure()
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": QUIET, "dash": "dot"}, hoverinfo="skip", name="as sure as right"
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": QUIET, "dash": "dot"},
+        hoverinfo="skip",
+        name="as sure as right",
     )
     figure.add_scatter(
         x=groups["confidence"],
@@ -210,7 +215,9 @@ def confidence_chart(right: np.ndarray, wrong: np.ndarray) -> go.Figure:
         )
     figure.update_layout(height=300, bargap=0.1, legend={"orientation": "h", "y": 1.14, "x": 0})
     figure.update_xaxes(title="how sure", range=[0, 1], tickformat=".0%", fixedrange=True)
-    figure.update_yaxes(title="images", type="log", range=[-0.3, 4.2], tickvals=[1, 10, 100, 1000, 10000], fixedrange=True)
+    figure.update_yaxes(
+        title="images", type="log", range=[-0.3, 4.2], tickvals=[1, 10, 100, 1000, 10000], fixedrange=True
+    )
     return _plain(figure)
 
 
@@ -263,7 +270,9 @@ def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figur
             name=name,
             hovertemplate="image %{customdata[0]}: labelled %{customdata[1]}, read as %{customdata[2]}<extra></extra>",
         )
-    figure.update_layout(height=480, legend={"orientation": "h", "y": -0.02, "yanchor": "top", "itemsizing": "constant"})
+    figure.update_layout(
+        height=480, legend={"orientation": "h", "y": -0.02, "yanchor": "top", "itemsizing": "constant"}
+    )
     figure.update_xaxes(visible=False, range=[-1.08, 1.08])
     figure.update_yaxes(visible=False, range=[-1.08, 1.08], scaleanchor="x")
     return _plain(figure).update_layout(dragmode="lasso")

@@ -1,0 +1,145 @@
+"""Errors: the confusion matrix as a door to the images that fool the model."""
+
+import streamlit as st
+
+from mnist_core.checkpoints import Card
+from mnist_core.evaluate import accuracy, confused_pairs, confusion_matrix, per_digit
+from mnist_core.reviews import corrected
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, history_chart
+from pages.parts.datasets import MNIST, WHAT, Answered, answered, choose_data, show_fetch
+from pages.parts.doors import DOORS, show_map, show_matrix, show_two_models
+from pages.parts.doubts import show_doubts
+from pages.parts.one_image import show_image
+from pages.parts.report import whole_report
+from pages.parts.selection import choose_images, misread, show_chosen
+from pages.parts.trust import show_trust
+
+FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
+
+
+def show_summary(answers: Answered) -> None:
+    score, digits = accuracy(answers.evaluation), per_digit(answers.evaluation)
+    worst = digits[digits["support"] > 0].nsmallest(1, "recall").iloc[0]
+    pairs = confused_pairs(confusion_matrix(answers.evaluation))
+    with st.grid(5, min_column_width=150):
+        st.metric(
+            "Right",
+            f"{score.accuracy:.2%}",
+            help=f"Of {score.total:,} images. With 95 % confidence the true share lies between "
+            f"{score.low:.2%} and {score.high:.2%}.",
+        )
+        st.metric("Mistakes", f"{score.total - score.correct:,}")
+        if answers.name == MNIST and len(answers.evaluation) == 10_000:
+            reviewed = accuracy(corrected(answers.evaluation))
+            st.metric(
+                "By corrected labels",
+                f"{reviewed.accuracy:.2%}",
+                help="Reviewers found ten of MNIST's test labels wrong; here their labels count, and five images on "
+                "which they did not agree are left out (Northcutt and others, 2021).",
+            )
+        st.metric("Worst digit", f"{worst['digit']:.0f}", help=f"{worst['recall']:.2%} of its images were read right.")
+        st.metric(
+            "Most confused",
+            f"{pairs[0][0]} as {pairs[0][1]}" if pairs else "–",
+            help=f"{pairs[0][2]} times." if pairs else "There is no mistake.",
+        )
+    st.caption(f"{score.low:.2%} to {score.high:.2%} right is the 95 % interval. {WHAT[answers.name]}")
+
+
+def show_report(card: Card, answers: Answered) -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "Every answer as CSV",
+            lambda: answers.evaluation.to_csv(index=False),
+            f"{card.name}-answers.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Digit by digit as CSV",
+            lambda: per_digit(answers.evaluation).to_csv(index=False),
+            f"{card.name}-digits.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Matrix as CSV",
+            lambda: "\n".join(",".join(map(str, row)) for row in confusion_matrix(answers.evaluation)),
+            f"{card.name}-matrix.csv",
+            "text/csv",
+            icon=":material/grid_on:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Report as HTML",
+            lambda: whole_report(card, answers),
+            f"{card.name}-report.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+        )
+    table, curves = st.columns(2)
+    with table:
+        st.markdown("**Digit by digit**")
+        digits = per_digit(answers.evaluation)
+        digits.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
+        share = st.column_config.NumberColumn(format="%.4f")
+        st.dataframe(digits, hide_index=True, column_config=dict.fromkeys(["Precision", "Recall", "F1"], share))
+    with curves:
+        st.markdown(f"**How {card.name} was trained**")
+        st.plotly_chart(
+            history_chart(card.history),
+            key="history",
+            config=STILL,
+            alt=f"Share of wrong answers of {card.name} after each epoch, on training and validation images.",
+        )
+
+
+st.title("Errors", anchor=False)
+st.markdown("Which images fool the model, and why? Choose a cell of the matrix: its images stand beside it.")
+if nonsense := misread(st.query_params.to_dict()):
+    st.warning(
+        f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
+        icon=":material/link_off:",
+    )
+card = loaders.chosen_card()
+data = choose_data()
+answers = answered(card, data)
+if answers is None:
+    st.caption(WHAT[data])
+    st.stop()
+show_summary(answers)
+doors, gallery = st.columns([1, 1], gap="medium")
+within = None
+with doors:
+    door = st.segmented_control(
+        "Way in", DOORS, default=DOORS[0], required=True, key="door", bind="query-params", label_visibility="collapsed"
+    )
+    if door == "Matrix":
+        show_matrix(answers)
+    elif door == "Map":
+        show_map(card, answers)
+    else:
+        within = show_two_models(card, answers)
+with gallery:
+    show_fetch()
+    show_chosen(answers, choose_images(answers, within))
+doubts, trust, report = st.tabs(FURTHER, on_change="rerun", key="further", bind="query-params")
+if doubts.open:
+    with doubts:
+        show_doubts(answers)
+if trust.open:
+    with trust:
+        show_trust(answers.evaluation)
+if report.open:
+    with report:
+        show_report(card, answers)
+if number := state.opened():
+    if number.isdecimal() and int(number) < len(answers.evaluation):
+        show_image(card, answers, int(number))
+    else:
+        st.toast(f"There is no image {number} here.", icon=":material/link_off:")
+        state.close_image()

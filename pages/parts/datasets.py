@@ -1,0 +1,153 @@
+"""The labelled images whose answers the errors page explores: MNIST's test set, scanned digits, the visitor's own."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from mnist_core import DataUnavailable
+from mnist_core.checkpoints import Card
+from mnist_core.data import mnist_is_here
+from mnist_core.evaluate import evaluate, softmax
+from mnist_core.labelled import MAX_PICTURES, ArchiveError, read_archive
+from pages.parts import loaders, state
+from pages.parts.pictures import data_address, placeholder, png
+
+MNIST, SCANS, OWN = "MNIST test", "Scanned digits", "Your own"
+WHAT = {
+    MNIST: "10,000 test images that no model was trained on.",
+    SCANS: "1,797 digits of other writers, scanned at 8 x 8 pixels, from scikit-learn: is a model good beyond MNIST?",
+    OWN: "Your labelled pictures, through the same pipeline as a drawing. They stay in this visit.",
+}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Labelled images with a model's answers to them."""
+
+    name: str
+    evaluation: pd.DataFrame = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    images: np.ndarray | None = field(repr=False)  # uint8; None where only the answers are at hand
+    files: list[str] | None = field(default=None, repr=False)
+
+    def picture(self, number: int, enlarged: int = 6) -> bytes:
+        if self.images is None:
+            return placeholder(f"{self.evaluation['label'].iat[number]}?")
+        return png(self.images[number] / 255, enlarged)
+
+    def address(self, number: int) -> str:
+        return data_address(self.picture(number))
+
+    def called(self, number: int) -> str:
+        return self.files[number] if self.files else f"Image {number}"
+
+    def probabilities(self, number: int) -> np.ndarray:
+        return softmax(self.logits[number : number + 1].astype(np.float64))[0]
+
+    def in_words(self, number: int) -> str:
+        row = self.evaluation.iloc[number]
+        end = "" if self.images is not None else " (the image is not at hand)"
+        return f"{self.called(number)}: labelled {row['label']:.0f}, read as {row['digit']:.0f}{end}"
+
+
+def choose_data() -> str:
+    return st.segmented_control(
+        "Images",
+        list(WHAT),
+        default=MNIST,
+        required=True,
+        key="data",
+        bind="query-params",
+        on_change=lambda: (state.take_fence_down(), state.close_image()),
+    )
+
+
+def answered(card: Card, data: str) -> Answered | None:
+    """The answers of one model; None, with a sentence on the page, where there are none to explore yet."""
+    if data == MNIST:
+        evaluation = loaders.evaluation(card)
+        if evaluation is None:
+            return None
+        images = loaders.mnist_test_images() if card.data == "mnist" else None
+        return Answered(data, evaluation, loaders.test_answers(card)[1], images)
+    if data == SCANS:
+        bar = st.empty()
+        labelled = loaders.scans(lambda share: _report(bar, share, "Reading the scans …"))
+        logits = loaders.scan_logits(card, labelled.images, lambda share: _report(bar, share, f"Asking {card.name} …"))
+        bar.empty()
+        return Answered(data, evaluate(labelled.labels, logits), logits, labelled.images)
+    _choose_archive()
+    if not (kept := state.own()) or not kept[1].names:
+        return None
+    pictures = kept[1]
+    bar = st.empty()
+    logits = loaders.ask(card, pictures.images, lambda share: _report(bar, share, f"Asking {card.name} …"))
+    bar.empty()
+    return Answered(data, evaluate(pictures.labels, logits), logits, pictures.images, pictures.names)
+
+
+def _report(bar, share: float, words: str) -> None:
+    # A bar that moves a thousand times would take longer than what it reports.
+    if share >= 1 or int(share * 1000) % 20 == 0:
+        bar.progress(share, words)
+
+
+def show_fetch() -> None:
+    """What to do where MNIST's images are not on the server."""
+    if mnist_is_here():
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Every number is here; the images are not. They are 11 MB.")
+        if st.button("Download MNIST", icon=":material/download:"):
+            bar = st.progress(0.0, "Asking for MNIST …")
+            try:
+                loaders.fetch_mnist(lambda name, share: bar.progress(share, f"{name} …"))
+            except DataUnavailable as error:
+                bar.empty()
+                st.error(str(error), icon=":material/cloud_off:")
+            else:
+                st.rerun()
+
+
+# The visitor's own --------------------------------------------------------------------------------------------
+
+
+def _choose_archive() -> None:
+    kept = state.own()
+    if not kept:
+        st.file_uploader(
+            "A ZIP of folders named 0 to 9, or of pictures and a CSV with the line `file,label` on top",
+            ["zip"],
+            key="archive",
+            max_upload_size=50,
+            help=f"At most {MAX_PICTURES:,} pictures of one digit each and 50 MB. What cannot be read is told by name.",
+        )
+        if file := st.session_state["archive"]:
+            _take_in(file.name, file.getvalue())
+        return
+    name, pictures = kept
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = f"{len(pictures.names):,} pictures of {name}" if pictures.names else f"No picture of {name} can be used"
+        st.markdown(f"**{words}**" + (f", {len(pictures.skipped):,} left out." if pictures.skipped else "."))
+        st.button("Bring another", icon=":material/close:", type="tertiary", on_click=state.keep_own, args=[None])
+    if pictures.skipped:
+        with st.expander(f"What was left out, and why ({len(pictures.skipped):,})", icon=":material/rule:"):
+            st.dataframe(
+                pd.DataFrame([{"File": skipped.name, "Why": skipped.reason} for skipped in pictures.skipped[:1000]]),
+                hide_index=True,
+            )
+
+
+def _take_in(name: str, content: bytes) -> None:
+    bar = st.progress(0.0, "Reading the archive …")
+    try:
+        pictures = read_archive(content, lambda share: _report(bar, share, "Through the pipeline …"))
+    except ArchiveError as error:
+        st.error(str(error), icon=":material/folder_off:")
+        return
+    finally:
+        bar.empty()
+    state.keep_own(pictures, name)
+    st.rerun()

@@ -1,0 +1,145 @@
+"""Three ways to a selection: the confusion matrix, the map, and a second model."""
+
+import numpy as np
+import streamlit as st
+
+from mnist_core import CheckpointError
+from mnist_core.checkpoints import Card
+from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, confusion_chart, map_chart, matrix_difference_chart
+from pages.parts.datasets import MNIST, Answered, answered
+from pages.parts.selection import select
+
+DOORS = ["Matrix", "Map", "Two models"]
+CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
+KINDS = {"Fixed": "wrong before, right now", "New": "right before, wrong now", "Shared": "wrong in both"}
+ASK = "Choose a pair …"
+
+
+def _pressed(key: str) -> None:
+    """A cell or a digit's name was clicked."""
+    points = st.session_state[key]["selection"]["points"]
+    if points:
+        label, digit = list(points[-1]["customdata"].values())[:2]
+        select(None if label < 0 else int(label), None if digit < 0 else int(digit))
+
+
+def show_matrix(answers: Answered) -> None:
+    matrix = confusion_matrix(answers.evaluation)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=170)
+        _choose_pair(matrix)
+        diagonal = st.toggle(
+            "Hits", True, key="hits", bind="query-params", help="Show the diagonal: what was read right."
+        )
+    key = f"matrix {state.chart_turn()}"
+    st.plotly_chart(
+        confusion_chart(matrix, CELLS[of], diagonal, pressable=True, written="labelled"),
+        key=key,
+        config=STILL,
+        on_select=lambda: _pressed(key),
+        selection_mode="points",
+        alt="The confusion matrix: a row for each label, a column for each answer. The list of pairs beside it holds "
+        "the same and can be used with the keyboard.",
+    )
+
+
+def _choose_pair(matrix: np.ndarray) -> None:
+    """The same selection for those who use a keyboard."""
+    pairs = {f"{label} read as {digit}: {count}": (label, digit) for label, digit, count in confused_pairs(matrix)}
+
+    def take() -> None:
+        if (chosen := st.session_state["pair"]) in pairs:
+            state.turn_charts()
+            select(*pairs[chosen])
+            state.put_back({"pair": ASK})
+
+    st.selectbox("Most confused", [ASK, *pairs], key="pair", on_change=take, width=170, disabled=not pairs)
+
+
+def show_map(card: Card, answers: Answered) -> None:
+    if answers.name != MNIST:
+        st.markdown("The map is drawn of MNIST's test images. Choose them above.")
+        return
+    try:
+        landscape = loaders.landscape(card)
+    except CheckpointError as error:
+        st.markdown(str(error))
+        return
+    by = st.segmented_control(
+        "Colours", ["label", "right or wrong"], default="label", required=True, key="colours", bind="query-params"
+    )
+    key = f"map {state.chart_turn()}"
+
+    def caught() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points:
+            numbers = frozenset(int(next(iter(point["customdata"].values()))) for point in points)
+            state.fence_in(answers.name, numbers)
+            state.put_back({"sheet": 1})
+
+    st.plotly_chart(
+        map_chart(landscape.places, answers.evaluation, by),
+        key=key,
+        config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "toImage", "autoScale2d"]},
+        on_select=caught,
+        selection_mode=("lasso", "points"),
+        alt="A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
+    )
+    st.caption(
+        f"What {card.name} finds alike lies together. Draw a line around some points: their images come into the gallery."
+    )
+
+
+def show_two_models(card: Card, answers: Answered) -> list[int] | None:
+    """The comparison, and the images of the kind that the visitor asks for."""
+    others = [other.name for other in loaders.shelf()[0] if other.name != card.name]
+    if not others:
+        st.markdown("There is only one model here. Train a second one, and they can be compared.")
+        return None
+    versus = st.selectbox("Compare with", others, key="versus", bind="query-params")
+    second_card = next(other for other in loaders.shelf()[0] if other.name == versus)
+    second = answered(second_card, answers.name)
+    if second is None or len(second.evaluation) != len(answers.evaluation):
+        st.markdown(f"{versus} has no answers to these images.")
+        return None
+    comparison = compare(answers.evaluation, second.evaluation)
+    sets = dict(zip(KINDS, comparison[:3], strict=True))
+    st.markdown(_verdict(card.name, versus, answers, second, comparison))
+    kind = st.segmented_control(
+        "Mistakes",
+        list(KINDS),
+        default="Fixed",
+        required=True,
+        key="kind",
+        bind="query-params",
+        format_func=lambda kind: f"{kind}: {len(sets[kind])}",
+        on_change=lambda: state.put_back({"show": "All", "sheet": 1}),
+    )
+    st.caption(f"{kind}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them.")
+    difference = confusion_matrix(second.evaluation) - confusion_matrix(answers.evaluation)
+    key = f"difference {state.chart_turn()}"
+    st.plotly_chart(
+        matrix_difference_chart(difference, (card.name, versus), pressable=True),
+        key=key,
+        config=STILL,
+        on_select=lambda: _pressed(key),
+        selection_mode="points",
+        alt=f"The confusion matrix of {versus} less that of {card.name}.",
+    )
+    return [int(number) for number in sets[kind]]
+
+
+def _verdict(first: str, second: str, answers: Answered, others: Answered, comparison) -> str:
+    fixed, new = len(comparison.fixed), len(comparison.new)
+    if fixed == new:
+        return f"{second} gets {fixed} right that {first} gets wrong, and as many the other way: neither is better."
+    one, other = accuracy(answers.evaluation).accuracy, accuracy(others.evaluation).accuracy
+    better = second if other > one else first
+    p = "less than 0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
+    sure = "so the difference is hardly chance" if comparison.p < 0.05 else "so it may well be chance"
+    return (
+        f"{second} mends {fixed} mistakes of {first} and makes {new} new ones. If both were equally good, a difference "
+        f"like this would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
+    )

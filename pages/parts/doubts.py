@@ -1,0 +1,81 @@
+"""Right or mislabelled? The mistakes in which the model is surest against the label, and what people say of them."""
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core.evaluate import suspects
+from mnist_core.reviews import verdict
+from pages.parts import state
+from pages.parts.charts import percent
+from pages.parts.datasets import MNIST, Answered
+
+LIST = 100
+
+
+def show_doubts(answers: Answered) -> None:
+    doubted = suspects(answers.evaluation).head(LIST)
+    if doubted.empty:
+        st.markdown("There is no mistake to doubt.")
+        return
+    st.markdown(
+        "Where a model is sure and the label says otherwise, the label may be the mistake. The surest come first. "
+        "Choose a row to look closely and to give your own verdict."
+    )
+    table = _table(answers, doubted)
+    numbers = tuple(int(number) for number in doubted["index"])
+    key = f"doubts {state.chart_turn()}"
+
+    def open_row() -> None:
+        if rows := st.session_state[key]["selection"]["rows"]:
+            state.open_image(numbers[rows[0]], numbers)
+            state.turn_charts()
+
+    st.dataframe(
+        table,
+        hide_index=True,
+        row_height=44,
+        height=400,
+        column_config={"Image": st.column_config.ImageColumn(width=50)},
+        on_select=open_row,
+        selection_mode="single-row",
+        key=key,
+        alt="The mistakes ranked by how little the model believes the label.",
+    )
+    votes = {number: word for (place, number), word in state.all_votes().items() if place == answers.name}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Your verdicts as CSV",
+            lambda: votes_table(answers, votes).to_csv(index=False),
+            "verdicts.csv",
+            "text/csv",
+            icon=":material/how_to_vote:",
+            on_click="ignore",
+            disabled=not votes,
+        )
+        st.caption(f"{len(votes)} given in this visit. Nothing of it is stored on the server.")
+
+
+def _table(answers: Answered, doubted: pd.DataFrame) -> pd.DataFrame:
+    numbers = [int(number) for number in doubted["index"]]
+    votes = state.all_votes()
+    columns = {
+        "Image": [answers.address(number) for number in numbers],
+        "Number": [answers.called(number) for number in numbers],
+        "Label": doubted["label"],
+        "Read as": doubted["digit"],
+        "Sure": [percent(confidence) for confidence in doubted["confidence"]],
+        "For the label": [
+            percent(answers.probabilities(n)[label]) for n, label in zip(numbers, doubted["label"], strict=True)
+        ],
+        "Reviewers": [verdict(number) for number in numbers],
+        "You": [votes.get((answers.name, number), "") for number in numbers],
+    }
+    if answers.name != MNIST:
+        del columns["Reviewers"]
+    return pd.DataFrame(columns)
+
+
+def votes_table(answers: Answered, votes: dict[int, str]) -> pd.DataFrame:
+    numbers = sorted(votes)
+    rows = answers.evaluation.iloc[numbers][["index", "label", "digit", "confidence"]]
+    return rows.assign(verdict=[votes[number] for number in numbers])

@@ -1,0 +1,167 @@
+"""One image under the magnifying glass: every model's answer, what the answer rests on, and its neighbours."""
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core import CheckpointError, Prediction
+from mnist_core.checkpoints import Card
+from mnist_core.classifier import DigitClassifier
+from mnist_core.evaluate import softmax
+from mnist_core.explain import occlusion_map, saliency_map
+from mnist_core.reviews import verdict
+from pages.parts import loaders, state
+from pages.parts.charts import STILL, percent, probabilities_chart
+from pages.parts.datasets import MNIST, Answered
+from pages.parts.desk import UPLOAD
+from pages.parts.gallery import SIDE
+from pages.parts.pictures import data_address, laid_over, placeholder, png
+
+LENSES = ["Image", "Occlusion", "Saliency"]
+MEANING = {
+    "Image": "The 28 x 28 pixels that the model sees.",
+    "Occlusion": "Ochre: covered with paper, the answer loses ground. Teal: covered, it gains.",
+    "Saliency": "Ochre: more ink here would raise the answer's score. Teal: it would lower it.",
+}
+VOTES = ["model wrong", "label wrong", "ambiguous"]
+
+
+def show_image(card: Card, answers: Answered, number: int) -> None:
+    """Open the dialog; what is inside runs alone, so it asks the visit which image is meant by now."""
+
+    @st.dialog("One image", width="large", on_dismiss=state.close_image, icon=":material/zoom_in:")
+    def look() -> None:
+        now = state.opened()
+        _show(card, answers, int(now) if now and now.isdecimal() and int(now) < len(answers.evaluation) else number)
+
+    look()
+
+
+def _show(card: Card, answers: Answered, number: int) -> None:
+    row = answers.evaluation.iloc[number]
+    label, digit = int(row["label"]), int(row["digit"])
+    classifier = loaders.classifier(card)
+    _show_steps(number)
+    left, right = st.columns([2, 3])
+    with left:
+        _show_lens(classifier, answers, number, digit)
+    with right:
+        colour = "blue" if label == digit else "red"
+        st.markdown(f"**{answers.called(number)}**: labelled **{label}**, read as :{colour}[**{digit}**]")
+        st.caption(f"{percent(row['confidence'])} sure; the label got {percent(answers.probabilities(number)[label])}.")
+        if answers.name == MNIST and (said := verdict(number)):
+            st.markdown(f":material/rule: {said}")
+        st.plotly_chart(
+            probabilities_chart(answers.probabilities(number), digit),
+            key="image probabilities",
+            config=STILL,
+            alt="The probability of each of the ten digits as a bar.",
+        )
+    _show_vote(answers, number)
+    st.markdown("**Every model's answer**")
+    _show_every_answer(answers, number)
+    if answers.name == MNIST:
+        _show_neighbours(card, number, label, digit)
+
+
+def _show_steps(number: int) -> None:
+    walk = state.walk()
+    place = walk.index(number) if number in walk else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        for words, icon, step in (("Previous", ":material/arrow_back:", -1), ("Next", ":material/arrow_forward:", 1)):
+            there = place is not None and 0 <= place + step < len(walk)
+            st.button(
+                words,
+                icon=icon,
+                key=f"step {words}",
+                disabled=not there,
+                on_click=state.open_image,
+                args=[walk[place + step] if there else number],
+            )
+        if place is not None:
+            st.caption(f"{place + 1:,} of {len(walk):,}")
+
+
+def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: int, digit: int) -> None:
+    if answers.images is None:
+        st.image(placeholder(f"{answers.evaluation['label'].iat[number]}?"), width=252, alt=answers.in_words(number))
+        st.caption("The image comes with MNIST, which is not on this server yet.")
+        return
+    image = answers.images[number] / 255
+    lens = st.segmented_control("Look at", LENSES, default="Image", required=True, key="lens", persist_state="session")
+    if lens == "Image" or classifier is None:
+        picture = png(image, 9)
+    else:
+        heat = (occlusion_map if lens == "Occlusion" else saliency_map)(classifier, image, digit)
+        picture = laid_over(image, heat, 9)
+    st.image(picture, width=252, alt=f"{answers.in_words(number)}. {lens}.")
+    st.caption(MEANING[lens])
+    with st.container(horizontal=True, gap="xsmall"):
+        st.caption("Send to")
+        for words, page in (("Preprocessing", "pages/preprocessing.py"), ("Draw", "pages/draw.py")):
+            name = f"{answers.called(number)} of {answers.name}.png"
+            if st.button(words, key=f"send {words}", on_click=_bring, args=[name, png(image)]):
+                st.switch_page(page)
+
+
+def _bring(name: str, content: bytes) -> None:
+    state.bring(name, content)
+    state.put_back({state.SOURCE: UPLOAD})
+    state.close_image()
+
+
+def _show_vote(answers: Answered, number: int) -> None:
+    votes = state.all_votes()
+    st.segmented_control(
+        "What do you say?",
+        VOTES,
+        default=votes.get((answers.name, number)),
+        key=f"vote {answers.name} {number}",
+        on_change=_take_vote,
+        args=[answers.name, number],
+    )
+
+
+def _take_vote(name: str, number: int) -> None:
+    state.vote(name, number, st.session_state[f"vote {name} {number}"])
+
+
+def _show_every_answer(answers: Answered, number: int) -> None:
+    rows = []
+    for card in loaders.shelf()[0]:
+        if answers.name == MNIST and card.data == "mnist":
+            probabilities = softmax(loaders.test_answers(card)[1][number : number + 1])[0]
+        elif answers.images is not None and loaders.classifier(card):
+            probabilities = softmax(loaders.ask(card, answers.images[number : number + 1], lambda share: None))[0]
+        else:
+            continue
+        prediction = Prediction("digit", probabilities, answers.images)
+        rows.append({"Model": card.name, "Reads": prediction.digit, "Confidence": percent(prediction.confidence)})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads in this image.")
+
+
+def _show_neighbours(card: Card, number: int, label: int, digit: int) -> None:
+    st.markdown("**The training images nearest to it, as this model sees them**")
+    try:
+        landscape = loaders.landscape(card)
+    except CheckpointError as error:
+        st.caption(str(error))
+        return
+    near, labels = landscape.neighbours[number], landscape.labels[number]
+    training = loaders.training_images()
+    with st.container(horizontal=True, gap="xsmall"):
+        for neighbour, own in zip(near, labels, strict=True):
+            picture = png(training[neighbour] / 255, 6) if training is not None else placeholder(f"{own}")
+            with st.container(width=SIDE // 2 + 18, gap=None, horizontal_alignment="center"):
+                st.image(
+                    data_address(picture), width=SIDE // 2 + 14, alt=f"Training image {neighbour}, labelled {own}."
+                )
+                st.caption(str(own))
+    st.caption(_near_whom(labels, label, digit))
+
+
+def _near_whom(labels, label: int, digit: int) -> str:
+    own, other, of = int((labels == label).sum()), int((labels == digit).sum()), len(labels)
+    if label == digit:
+        return f"{own} of the {of} are labelled {label} too."
+    side = "with its own digit" if own > other else "with the digit it was taken for" if other > own else "in between"
+    return f"{own} of the {of} are labelled {label}, like it; {other} are labelled {digit}, the answer: it lies {side}."

@@ -1,0 +1,157 @@
+"""Which images are looked at: filters whose keys stand in the page's address, the chips that undo them, the gallery."""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core.evaluate import ORDERS, choose, read_numbers
+from pages.parts import state
+from pages.parts.charts import percent
+from pages.parts.datasets import WHAT, Answered
+from pages.parts.gallery import Picture, show_gallery
+
+ANY = "any"
+DIGITS = [ANY, *map(str, range(10))]
+SHOWN = {"Wrong": False, "Right": True, "All": None}
+PAGE = 50
+READS = {  # what may stand in an address
+    "data": lambda text: text in WHAT,
+    "show": lambda text: text in SHOWN,
+    "label": lambda text: text in DIGITS,
+    "answer": lambda text: text in DIGITS,
+    "sort": lambda text: text in ORDERS,
+    "sheet": lambda text: text.isdecimal() and int(text) > 0,
+    "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
+    state.IMAGE: lambda text: text.isdecimal(),
+}
+
+
+def misread(parameters: Mapping[str, str]) -> list[str]:
+    """The entries of the address that mean to be filters and are none."""
+    return [f"{key}={text}" for key, text in parameters.items() if key in READS and not READS[key](text)]
+
+
+def select(label: int | None, digit: int | None, show: str = "Wrong") -> None:
+    """Look at one cell of the matrix, or at a row or a column of it."""
+    chosen = {"label": ANY if label is None else str(label), "answer": ANY if digit is None else str(digit)}
+    if label is not None and label == digit:
+        show = "Right"
+    state.put_back({**chosen, "show": show, "sheet": 1, "find": "", "sure": (0, 100)})
+
+
+def unselect(**values) -> None:
+    state.put_back({**values, "sheet": 1})
+    state.turn_charts()
+
+
+def _first_sheet() -> None:
+    state.put_back({"sheet": 1})
+
+
+def choose_images(answers: Answered, within: Collection[int] | None = None) -> pd.DataFrame:
+    """The filters as widgets, and the rows of the evaluation that they leave; `within` is one more."""
+    n = len(answers.evaluation)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        show = st.segmented_control(
+            "Show",
+            list(SHOWN),
+            default="Wrong",
+            required=True,
+            key="show",
+            bind="query-params",
+            on_change=_first_sheet,
+        )
+        order = st.selectbox("Sort", list(ORDERS), key="sort", bind="query-params", on_change=_first_sheet, width=190)
+        with st.popover("Filter", icon=":material/filter_list:"):
+            label = st.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
+            digit = st.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
+            low, high = st.slider(
+                "How sure, in %", 0, 100, (0, 100), key="sure", bind="query-params", on_change=_first_sheet
+            )
+            text = st.text_input(
+                "Numbers",
+                key="find",
+                bind="query-params",
+                placeholder="947, 1000-1010",
+                max_chars=200,
+                on_change=_first_sheet,
+            )
+    try:
+        numbers = read_numbers(text or "", n)
+    except ValueError as error:
+        st.warning(str(error), icon=":material/search_off:")
+        numbers = None
+    fence = state.fenced(answers.name)
+    for inside in (fence, within):
+        if inside is not None:
+            inside = {int(number) for number in inside}
+            numbers = inside if numbers is None else numbers & inside
+    pair = [None if digit == ANY else int(digit) for digit in (label, digit)]
+    _show_chips(*pair, (low, high), text, fence)
+    return choose(answers.evaluation, *pair, SHOWN[show], (low / 100, high / 100), numbers, order)
+
+
+def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fence: frozenset | None) -> None:
+    chips = []
+    if label is not None and digit is not None:
+        chips.append((f"{label} read as {digit}", unselect, {"label": ANY, "answer": ANY}))
+    elif label is not None:
+        chips.append((f"labelled {label}", unselect, {"label": ANY}))
+    elif digit is not None:
+        chips.append((f"read as {digit}", unselect, {"answer": ANY}))
+    if fence is not None:
+        chips.append((f"{len(fence):,} from the map", state.take_fence_down, {}))
+    if sure != (0, 100):
+        chips.append((f"{sure[0]} to {sure[1]} % sure", unselect, {"sure": (0, 100)}))
+    if text:
+        chips.append((f"numbers {text[:20]}", unselect, {"find": ""}))
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):
+        if not chips:
+            st.caption("Choose a cell, or a digit's name beside the matrix, to narrow this down.")
+        for words, undo, values in chips:
+            st.button(
+                words, icon=":material/close:", key=f"chip {words}", on_click=undo, kwargs=values, help="Take this away"
+            )
+
+
+def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
+    """The chosen images, fifty at a time."""
+    count = len(chosen)
+    st.markdown(f"**{count:,} {'image' if count == 1 else 'images'}**")
+    if not count:
+        st.markdown(_why_empty(answers))
+        return
+    sheets = math.ceil(count / PAGE)
+    sheet = 1
+    if sheets > 1:
+        sheet = st.pagination(sheets, key="sheet", bind="query-params", max_visible_pages=5)
+    numbers = tuple(chosen["index"])
+    rows = chosen.iloc[(sheet - 1) * PAGE : sheet * PAGE]
+    pictures = [
+        Picture(row.index, answers.address(row.index), _caption(row), answers.in_words(row.index))
+        for row in rows.itertuples(index=False)
+    ]
+    show_gallery(pictures, lambda number: state.open_image(number, numbers), "gallery")
+
+
+def _caption(row) -> str:
+    if row.label == row.digit:
+        return f":small[:blue[{row.digit}] {percent(row.confidence)}]"
+    return f":small[{row.label} → :red[{row.digit}] {percent(row.confidence)}]"
+
+
+def _why_empty(answers: Answered) -> str:
+    asked = st.session_state
+    if asked["show"] == "Wrong" and not (answers.evaluation["digit"] != answers.evaluation["label"]).any():
+        return "There is nothing to see here: every image was read right. Choose *All* to look at them."
+    pair = answers.evaluation
+    for key, column in (("label", "label"), ("answer", "digit")):
+        if asked[key] != ANY:
+            pair = pair[pair[column] == int(asked[key])]
+    if pair.empty:
+        return "No image has this label and this answer together."
+    words = {"Wrong": "read wrong", "Right": "read right", "All": "left by the other filters"}[asked["show"]]
+    return f"None of the {len(pair):,} images of this label and answer is {words}. Take a filter away, or choose *All*."
