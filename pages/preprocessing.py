@@ -47,26 +47,18 @@ def choose_pipeline(cells: list) -> Pipeline:
 
 def show_card(stage: Stage, trace: Trace | None, answers: list[Prediction], changed: bool) -> None:
     number = STAGES.index(stage)
+    said, form = ":gray[–]", "Nothing came this far."
     if trace is None or number >= len(trace.steps):
         st.image(empty_svg(), width="stretch", alt=f"{stage.name}: nothing yet.")
-        show_saying(":gray[–]", changed)
-        st.caption("Nothing came this far.")
     else:
-        step, answer = trace.steps[number], answers[number]
-        values = np.asarray(step.output)
+        values, answer = np.asarray(trace.steps[number].output), answers[number]
         st.image(to_svg(to_card(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
-        said = f":blue[**{answer.digit}**] {percent(answer.confidence)}" if answer.digit is not None else ":gray[–]"
-        show_saying(said, changed)
+        if answer.digit is not None:
+            said = f":blue[**{answer.digit}**] {percent(answer.confidence)}"
         shape = " x ".join(str(side) for side in values.shape)
-        st.caption(f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}")
-    st.caption(f"{stage.what} *{stage.why}*")
-
-
-def show_saying(said: str, changed: bool) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", gap="xsmall"):
-        st.markdown(said, width="content")
-        if changed:
-            st.badge("changed", color="gray")
+        form = f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}"
+    st.markdown(said + (" :gray-badge[changed]" if changed else ""))
+    st.caption(f"{form}\n\n{stage.what} *{stage.why}*")
 
 
 def show_colour_scale(trace: Trace) -> None:
