@@ -49,6 +49,7 @@ def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) ->
             f"**Why not {shortcut.digit}?** Shrinking the whole paper to 28 x 28, as many programs do, "
             f"would have made this a {shortcut.digit} ({percent(shortcut.confidence)})."
         )
+    st.page_link("pages/preprocessing.py", label="See every step", icon=":material/conveyor_belt:")
 
 
 def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
