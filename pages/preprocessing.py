@@ -10,8 +10,7 @@ from mnist_core.preprocess import STAGES, Pipeline, Stage, Trace, to_tensor
 from mnist_core.vary import DIALS, Dial, steady_range, vary
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, percent, sweep_chart
-from pages.parts.desk import choose_ink, is_drawing, show_examples
-from pages.parts.link import read_link, write_link
+from pages.parts.desk import choose_ink, read_link, show_examples, write_link
 from pages.parts.pictures import data_address, npy, png, zipped
 from pages.parts.strip import colour_scale, empty_svg, maps_picture, to_card, to_png, to_svg, whole_strip
 from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
@@ -263,7 +262,7 @@ def show_walk(classifier: DigitClassifier) -> None:
     with desk.container(width=312):
         read_link()
         ink = choose_ink()
-        write_link(drawn=is_drawing())
+        write_link()
     verdict = desk.container()
     st.subheader("Step by step", anchor=False)
     head = st.container(horizontal=True, vertical_alignment="center")
@@ -279,7 +278,7 @@ def show_walk(classifier: DigitClassifier) -> None:
         st.button("Usual settings", icon=":material/restart_alt:", on_click=restore, disabled=not any(changed))
     trace, answers = None, []
     try:
-        if ink:
+        if ink is not None:
             trace = state.trace(ink, pipeline)
             full = classifier.pipeline.run(ink, before=trace)
             # Where the usual way finds nothing drawn, no other way may claim a digit.

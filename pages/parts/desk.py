@@ -9,8 +9,10 @@ from mnist_core.strokes import render
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
+from pages.parts.link import LONGEST, pack, unpack
 from pages.parts.pictures import data_address, png
 
+LINKED = "ink"  # the name of the drawing in a page's address
 UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 UPLOAD_LIMIT = 10  # MB
 DRAW, UPLOAD, CAMERA, SAMPLE = "Draw", "Upload", "Camera", "Sample"
@@ -32,9 +34,24 @@ def choose_ink() -> bytes | None:
     return _choose_sample() if source == SAMPLE else _choose_picture(source)
 
 
-def is_drawing() -> bool:
-    """Whether the ink comes from the canvas."""
-    return st.session_state[state.SOURCE] == DRAW
+def read_link() -> None:
+    """Once a visit: what the link has drawn comes onto the canvas."""
+    if not (state.is_first_look() and (word := st.query_params.get(LINKED))):
+        return
+    try:
+        state.draw(to_drawing(*unpack(word)))
+    except ValueError:
+        st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+
+
+def write_link() -> None:
+    """The drawing into the address, where there is one and it is not too long."""
+    drawn = st.session_state[state.SOURCE] == DRAW
+    word = pack(state.board().now.strokes) if drawn else ""
+    if not word or len(word) > LONGEST:
+        st.query_params.pop(LINKED, None)
+    elif st.query_params.get(LINKED) != word:
+        st.query_params[LINKED] = word
 
 
 def _choose_drawing() -> bytes | None:

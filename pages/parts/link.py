@@ -9,36 +9,11 @@ import binascii
 from collections.abc import Sequence
 
 import numpy as np
-import streamlit as st
 
 from mnist_core.strokes import CANVAS_SIDE
-from pages.parts import state
-from pages.parts.canvas import to_drawing
 
-INK = "ink"
 LONGEST = 4_000  # letters; browsers and chat programs cut longer addresses off
 STEPS = 255 / CANVAS_SIDE
-
-
-def read_link() -> None:
-    """Once a visit: what the link has drawn comes onto the canvas."""
-    if state.is_first_look() and (word := st.query_params.get(INK)):
-        try:
-            strokes, widths = unpack(word)
-        except ValueError:
-            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
-            del st.query_params[INK]
-        else:
-            state.draw(to_drawing(strokes, widths))
-
-
-def write_link(drawn: bool) -> None:
-    """The drawing into the address, where there is one and it is not too long."""
-    word = pack(state.board().now.strokes) if drawn else ""
-    if not word or len(word) > LONGEST:
-        st.query_params.pop(INK, None)
-    elif st.query_params.get(INK) != word:
-        st.query_params[INK] = word
 
 
 def pack(paths: Sequence[dict]) -> str:
