@@ -1,0 +1,320 @@
+"""The preprocessing page without a browser: its cards are what the network was given, as its code and link say."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from mnist_core import DigitClassifier
+from mnist_core.data import load_embedded_digits, mnist_is_here
+from mnist_core.preprocess import STAGES, Pipeline
+from mnist_core.strokes import place, render
+from pages.parts import loaders, state
+from pages.parts.link import pack, unpack
+from pages.parts.pictures import npy, zipped
+from pages.parts.strip import in_colour, whole_strip
+from pages.parts.switches import CONTROLS, misread
+from tests.test_pages import SEVEN, as_canvas
+
+ROOT = Path(__file__).resolve().parent.parent
+SEVEN_PNG = base64.b64decode(as_canvas(SEVEN)["drawing"]["data"].partition(",")[2])
+
+
+def open_page(**parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    return app.run().switch_page("pages/preprocessing.py").run()
+
+
+def draw(app: AppTest, pixels: np.ndarray = SEVEN) -> AppTest:
+    app.session_state["canvas"] = as_canvas(pixels)
+    return app.run()
+
+
+def bring(app: AppTest, content: bytes) -> AppTest:
+    app.session_state["brought"] = state.Brought("a picture", content)
+    app.session_state[state.SOURCE] = "Upload"
+    return app.run()
+
+
+def choose_sample(app: AppTest, number: int) -> AppTest:
+    app.session_state[state.SOURCE] = "Sample"
+    app.run()
+    return app.number_input(key=state.SAMPLE).set_value(number).run()
+
+
+def cards(app: AppTest) -> list[np.ndarray]:
+    """The pixels in the picture of each card that has one."""
+    svgs = [
+        element.proto.imgs[0].url
+        for element in app.get("image")
+        if element.proto.imgs[0].url.startswith("data:image/svg")
+    ]
+    svgs = [base64.b64decode(url.partition(",")[2]).decode() for url in svgs]
+    found = [re.search(r'href="data:image/png;base64,([^"]+)"', svg) for svg in svgs]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(match[1])))) for match in found if match]
+
+
+def answers(app: AppTest) -> list[str]:
+    return [text.value for text in app.markdown if re.match(r":blue\[\*\*\d\*\*\] ", text.value)]
+
+
+def test_a_blank_canvas_shows_eight_empty_cards_and_no_digit():
+    app = open_page()
+    assert not app.exception
+    assert cards(app) == []
+    assert answers(app) == []
+    assert [heading.value for heading in app.header] == [":gray[–]"]
+
+
+@pytest.mark.parametrize("source", ["canvas", "upload", "sample"])
+def test_the_last_card_is_the_tensor_that_the_network_was_given(source, monkeypatch):
+    given = []
+    judge = DigitClassifier.judge
+
+    def listen(self, traces):
+        given.extend(trace.tensor for trace in traces)
+        return judge(self, traces)
+
+    app = open_page()
+    monkeypatch.setattr(DigitClassifier, "judge", listen)
+    if source == "canvas":
+        draw(app)
+        ink = SEVEN_PNG
+    elif source == "upload":
+        photo = Image.fromarray(SEVEN).convert("L").resize((500, 400))
+        file = io.BytesIO()
+        photo.save(file, "JPEG")
+        ink = file.getvalue()
+        bring(app, ink)
+    else:
+        choose_sample(app, 4)
+        ink = loaders.samples()[1].images[4]
+    tensor = Pipeline().run(ink).tensor
+    shown = cards(app)
+    assert len(shown) == len(STAGES)
+    assert np.array_equal(shown[-1], in_colour(tensor[0].numpy()))
+    assert any(torch.equal(tensor, one) for one in given)
+
+
+def test_every_card_before_the_last_shows_its_own_stage():
+    trace = Pipeline().run(SEVEN_PNG)
+    shown = cards(draw(open_page()))
+    for number, name in ((0, "grey"), (1, "polarity"), (2, "background"), (6, "centre")):
+        assert np.array_equal(shown[number], np.uint8(np.round(trace[name].output * 255))), name
+
+
+def test_the_answer_of_the_last_card_is_the_classifiers():
+    prediction = DigitClassifier.load().predict(SEVEN_PNG)
+    app = draw(open_page())
+    assert answers(app)[-1].startswith(f":blue[**{prediction.digit}**]")
+    assert [heading.value for heading in app.header] == [f":blue[{prediction.digit}]"]
+
+
+def test_a_switched_off_stage_changes_what_follows_and_one_button_restores_it():
+    app = draw(open_page())
+    usual = cards(app)
+    app.toggle(key="centre").set_value(False).run()
+    off = cards(app)
+    assert all(np.array_equal(a, b) for a, b in zip(usual[:6], off[:6], strict=True))
+    assert not np.array_equal(usual[-1], off[-1])
+    assert np.array_equal(off[-1], in_colour(Pipeline(off=["centre"]).run(SEVEN_PNG).tensor[0].numpy()))
+    assert [text.value for text in app.markdown if ":gray-badge[changed]" in text.value]
+    next(button for button in app.button if button.label == "Usual settings").click().run()
+    assert all(np.array_equal(a, b) for a, b in zip(usual, cards(app), strict=True))
+    assert not [text.value for text in app.markdown if ":gray-badge[changed]" in text.value]
+
+
+def test_a_change_reruns_only_what_follows_it():
+    app = draw(open_page())
+    before = app.session_state["trace"][1]
+    app.slider(key="scale.box").set_value(18).run()
+    after = app.session_state["trace"][1]
+    same = [old is new for old, new in zip(before.steps, after.steps, strict=True)]
+    assert same == [True] * 4 + [False] * 4
+
+
+def test_every_setting_is_in_the_address_and_is_read_back_from_it():
+    app = open_page(**{"centre": "false", "scale.box": "18", "scale.resampling": "nearest", "centre.by": "box"})
+    app = draw(app)
+    assert app.toggle(key="centre").value is False
+    assert (app.slider(key="scale.box").value, app.selectbox(key="scale.resampling").value) == (18, "nearest")
+    expected = Pipeline(off=["centre"], scale={"box": 18, "resampling": "nearest"}, centre={"by": "box"})
+    assert np.array_equal(cards(app)[-1], in_colour(expected.run(SEVEN_PNG).tensor[0].numpy()))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"scale.box": "99"},
+        {"scale.box": "x"},
+        {"scale.box": "nan"},
+        {"scale.bx": "20"},
+        {"centre": "perhaps"},
+        {"grey": "false"},
+        {"centre.by": "feeling"},
+        {"normalise.std": "0"},
+    ],
+)
+def test_nonsense_in_the_address_is_named_and_the_usual_settings_stand(nonsense):
+    app = open_page(**nonsense)
+    assert not app.exception
+    assert any(next(iter(nonsense)) in warning.value for warning in app.warning)
+    app = draw(app)
+    assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(SEVEN_PNG).tensor[0].numpy()))
+
+
+def test_sense_in_the_address_is_no_nonsense():
+    usual = {f"{stage.name}.{name}": str(value) for stage in STAGES for name, value in stage.parameters.items()}
+    usual["centre.whole_pixels"] = "true"
+    assert misread(usual | {"centre": "false", "model": "mnistnet", "tab": "Numbers"}) == []
+
+
+def test_every_parameter_of_every_stage_has_a_control_whose_range_holds_the_usual_value():
+    assert {stage.name: set(stage.parameters) for stage in STAGES} == {name: set(c) for name, c in CONTROLS.items()}
+    for stage in STAGES:
+        for name, value in stage.parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            assert CONTROLS[stage.name][name].reads(text), f"{stage.name}.{name}"
+
+
+def test_no_setting_within_its_range_breaks_the_pipeline():
+    rng = np.random.default_rng(5)
+    inks = [SEVEN_PNG, np.zeros((1, 1), np.uint8), np.full((28, 28), 255, np.uint8), rng.random((40, 90))]
+    for turn in range(60):
+        parameters = {}
+        for stage, controls in CONTROLS.items():
+            chosen = {}
+            for name, control in controls.items():
+                if hasattr(control, "options"):
+                    chosen[name] = str(rng.choice(control.options))
+                elif hasattr(control, "low"):
+                    value = [control.low, control.high, rng.uniform(control.low, control.high)][turn % 3]
+                    chosen[name] = int(value) if isinstance(control.low, int) else float(value)
+                else:
+                    chosen[name] = bool(rng.integers(2))
+            parameters[stage] = chosen
+        off = [stage.name for stage in STAGES[1:] if rng.random() < 0.3]
+        for ink in inks:
+            trace = Pipeline(off, **parameters).run(ink)
+            assert trace.tensor.shape == (1, 28, 28)
+            assert torch.isfinite(trace.tensor).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "picture"), (b"hello", "not a picture"), (SEVEN_PNG[: len(SEVEN_PNG) // 2], "cut off")],
+)
+def test_a_hostile_upload_is_answered_in_a_sentence(content, told):
+    app = bring(open_page(), content)
+    assert not app.exception
+    assert any(told in error.value for error in app.error)
+    assert cards(app) == []
+
+
+def test_one_grey_pixel_is_no_digit_whatever_is_switched_off():
+    file = io.BytesIO()
+    Image.new("L", (1, 1), 128).save(file, "PNG")
+    app = bring(open_page(crop="false", stretch="false", background="false"), file.getvalue())
+    assert not app.exception
+    assert answers(app) == []
+
+
+def test_the_doctor_tells_what_the_core_finds():
+    app = draw(open_page())
+    table = app.dataframe[0].value
+    assert len(table) == 1 + 1 + 7
+    assert table["Reads"].iloc[0] == str(DigitClassifier.load().predict(SEVEN_PNG).digit)
+    assert any("Without **" in text.value or "No single stage" in text.value for text in app.markdown)
+
+
+def test_the_shown_code_prints_the_answer_of_the_page(tmp_path):
+    app = draw(open_page(**{"centre": "false", "scale.box": "22", "tab": "Take it away"}))
+    assert not app.exception
+    (code,) = [block.value for block in app.code]
+    (tmp_path / "ink.png").write_bytes(SEVEN_PNG)
+    script = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    classifier = DigitClassifier.load()
+    classifier.pipeline = Pipeline(off=["centre"], scale={"box": 22})
+    prediction = classifier.predict(SEVEN_PNG)
+    assert (done.stdout, done.stderr) == (f"{prediction.digit} {prediction.confidence:.4f}\n", "")
+    assert answers(app)[-1].startswith(f":blue[**{prediction.digit}**]")
+
+
+def test_the_bench_at_rest_gives_the_answer_of_the_page():
+    app = draw(open_page(tab="Stress bench"))
+    assert not app.exception
+    prediction = DigitClassifier.load().predict(SEVEN_PNG)
+    assert any(text.value.startswith(f"Read as :blue[**{prediction.digit}**]") for text in app.markdown)
+    app.slider(key="bench.rotation").set_value(90.0).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("tab", ["Numbers", "Stress bench", "Look inside", "Take it away"])
+@pytest.mark.parametrize("number", [0, 7])
+def test_every_tab_opens_with_a_sample(tab, number):
+    app = choose_sample(open_page(tab=tab), number)
+    assert not app.exception
+    assert len(cards(app)) == len(STAGES)
+
+
+def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not(monkeypatch):
+    name, labelled = loaders._load_samples(False)
+    assert "scikit-learn" in name
+    assert np.array_equal(labelled.images, load_embedded_digits().images)
+    if mnist_is_here():
+        assert loaders.samples()[0].startswith("MNIST")
+
+
+def test_a_drawing_survives_its_way_through_an_address():
+    strokes = place([[(0, 0), (60, 0), (20, 90)], [(0, 45), (50, 45)]], 170, (140, 140))
+    paths = [
+        {"path": [["M", *stroke[0]], *(["L", *point] for point in stroke[1:])], "strokeWidth": width}
+        for stroke, width in zip(strokes, (16, 9), strict=True)
+    ]
+    back, widths = unpack(pack(json.loads(json.dumps(paths))))
+    assert widths == [16, 9]
+    for stroke, again in zip(strokes, back, strict=True):
+        assert np.abs(stroke - again).max() < 280 / 255
+    assert np.abs(render(strokes, 16).astype(int) - render(back, 16)).mean() < 3
+
+
+@pytest.mark.parametrize("word", ["", "E", "!!!", "EAAD", "EAADSTatNG3RAA", "ü", "A" * 5000, "AAAA"])
+def test_no_word_in_the_address_breaks_the_page(word):
+    app = open_page(ink=word)
+    assert not app.exception
+    assert answers(app) == []
+
+
+def test_a_link_brings_a_drawing_once():
+    app = open_page(ink="EAADSTatNG3R")
+    assert len(cards(app)) == len(STAGES)
+    app.button(key="clear").click().run()
+    assert cards(app) == []
+    assert cards(app.run()) == []
+
+
+def test_what_describes_no_stroke_goes_into_no_address():
+    for odd in ([{}], [{"path": 7, "strokeWidth": 3}], [{"path": [], "strokeWidth": 3}], [{"path": [["M"]]}]):
+        assert pack(odd) == ""
+
+
+def test_the_strip_and_every_stage_can_be_taken_away():
+    trace = Pipeline().run(SEVEN_PNG)
+    strip = Image.open(io.BytesIO(whole_strip(trace, ["7, 99 %"] * 8)))
+    assert strip.width > 8 * 400
+    with zipfile.ZipFile(io.BytesIO(zipped((step.stage.name, npy(step.output)) for step in trace.steps))) as archive:
+        assert archive.namelist() == [stage.name for stage in STAGES]
+        assert np.array_equal(np.load(io.BytesIO(archive.read("normalise"))), trace.tensor.numpy())
