@@ -8,43 +8,35 @@ from mnist_core.reviews import corrected
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart
 from pages.parts.datasets import MNIST, WHAT, Answered, answered, choose_data, show_fetch
-from pages.parts.doors import DOORS, show_map, show_matrix, show_two_models
+from pages.parts.doors import choose_door, show_map, show_matrix, show_two_models
 from pages.parts.doubts import show_doubts
 from pages.parts.one_image import show_image
 from pages.parts.report import whole_report
 from pages.parts.selection import choose_images, misread, show_chosen
 from pages.parts.trust import show_trust
 
+REVIEWS = (
+    "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images on which they "
+    "did not agree are left out (Northcutt and others, 2021)."
+)
 FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
 
 
 def show_summary(answers: Answered) -> None:
     score, digits = accuracy(answers.evaluation), per_digit(answers.evaluation)
     worst = digits[digits["support"] > 0].nsmallest(1, "recall").iloc[0]
-    pairs = confused_pairs(confusion_matrix(answers.evaluation))
-    with st.grid(5, min_column_width=150):
-        st.metric(
-            "Right",
-            f"{score.accuracy:.2%}",
-            help=f"Of {score.total:,} images. With 95 % confidence the true share lies between "
-            f"{score.low:.2%} and {score.high:.2%}.",
+    facts = [
+        f"**{score.accuracy:.2%}** right (95 % interval {score.low:.2%} to {score.high:.2%})",
+        f"**{score.total - score.correct:,}** mistakes in {score.total:,} images",
+    ]
+    if answers.name == MNIST and len(answers.evaluation) == 10_000:
+        facts.append(
+            f"**{accuracy(corrected(answers.evaluation)).accuracy:.2%}** by the labels that reviewers corrected"
         )
-        st.metric("Mistakes", f"{score.total - score.correct:,}")
-        if answers.name == MNIST and len(answers.evaluation) == 10_000:
-            reviewed = accuracy(corrected(answers.evaluation))
-            st.metric(
-                "By corrected labels",
-                f"{reviewed.accuracy:.2%}",
-                help="Reviewers found ten of MNIST's test labels wrong; here their labels count, and five images on "
-                "which they did not agree are left out (Northcutt and others, 2021).",
-            )
-        st.metric("Worst digit", f"{worst['digit']:.0f}", help=f"{worst['recall']:.2%} of its images were read right.")
-        st.metric(
-            "Most confused",
-            f"{pairs[0][0]} as {pairs[0][1]}" if pairs else "–",
-            help=f"{pairs[0][2]} times." if pairs else "There is no mistake.",
-        )
-    st.caption(f"{score.low:.2%} to {score.high:.2%} right is the 95 % interval. {WHAT[answers.name]}")
+    if pairs := confused_pairs(confusion_matrix(answers.evaluation)):
+        facts.append(f"worst digit **{worst['digit']:.0f}** ({worst['recall']:.2%})")
+        facts.append(f"most confused: **{pairs[0][0]}** read as **{pairs[0][1]}** ({pairs[0][2]} times)")
+    st.markdown(" · ".join(facts), help=f"{WHAT[answers.name]} {REVIEWS}")
 
 
 def show_report(card: Card, answers: Answered) -> None:
@@ -112,12 +104,10 @@ if answers is None:
     st.caption(WHAT[data])
     st.stop()
 show_summary(answers)
-doors, gallery = st.columns([1, 1], gap="medium")
+doors, gallery = st.columns(2, gap="medium")
 within = None
 with doors:
-    door = st.segmented_control(
-        "Way in", DOORS, default=DOORS[0], required=True, key="door", bind="query-params", label_visibility="collapsed"
-    )
+    door = choose_door()
     if door == "Matrix":
         show_matrix(answers)
     elif door == "Map":

@@ -118,8 +118,6 @@ def _digit_matrix(
             z=depth,
             x=digits,
             y=digits,
-            text=numbers,
-            texttemplate="%{text}",
             hovertext=words,
             hoverinfo="text",
             zmin=-1,
@@ -130,23 +128,37 @@ def _digit_matrix(
             ygap=2,
         )
     )
-    figure.update_layout(height=330)
+    # Numbers as annotations, not as the heatmap's own text, which does not see the dark paper behind pale cells.
+    annotations = [_written(i, j, numbers[i][j]) for i in digits for j in digits if numbers[i][j]]
+    if pressable:
+        annotations += [_written(*place, str(max(place))) for d in digits for place in ((d, -1), (-1, d))]
+    figure.update_layout(height=330, annotations=annotations)
     first = -0.5
     if pressable:
         _lay_markers(figure, words)
         first = -1.5
-        figure.update_layout(height=440, clickmode="event+select")
-    names = {"tickvals": digits, "ticktext": DIGIT_NAMES, "fixedrange": True, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(title="read as", range=[first, 9.5], showticklabels=not pressable, **names, constrain="domain")
-    figure.update_yaxes(
-        title=written, range=[9.5, first], showticklabels=not pressable, **names, scaleanchor="x", constrain="domain"
-    )
+        figure.update_layout(height=400, clickmode="event+select")
+    names = {
+        "tickvals": digits,
+        "ticktext": DIGIT_NAMES,
+        "fixedrange": True,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+    }
+    names |= {"showticklabels": not pressable, "constrain": "domain"}
+    figure.update_xaxes(title="read as", range=[first, 9.5], **names)
+    figure.update_yaxes(title=written, range=[9.5, first], scaleanchor="x", constraintoward="top", **names)
     return _plain(figure).update_layout(showlegend=False)
+
+
+def _written(row: int, column: int, text: str) -> dict:
+    return {"x": column, "y": row, "text": text, "showarrow": False, "font": {"size": 12}}
 
 
 def _lay_markers(figure: go.Figure, words: list) -> None:
     """What can be clicked: plotly tells of clicks on markers and of none on the cells of a heatmap."""
-    cells = [(i, j) for i in range(10) for j in range(10)]
+    cells = [[i, j] for i in range(10) for j in range(10)]
     figure.add_scatter(
         x=[j for _, j in cells],
         y=[i for i, _ in cells],
@@ -158,13 +170,12 @@ def _lay_markers(figure: go.Figure, words: list) -> None:
         hovertext=[words[i][j] for i, j in cells],
         hoverinfo="text",
     )
-    names = [(digit, -1) for digit in range(10)] + [(-1, digit) for digit in range(10)]
+    names = [[digit, -1] for digit in range(10)] + [[-1, digit] for digit in range(10)]
     figure.add_scatter(
         x=[j for _, j in names],
         y=[i for i, _ in names],
         customdata=names,
-        mode="markers+text",
-        text=[str(max(name)) for name in names],
+        mode="markers",
         marker={"symbol": "square", "size": 30, "color": "rgb(128,124,114)", "opacity": 0.12},
         selected={"marker": {"opacity": 0.5}},
         unselected={"marker": {"opacity": 0.12}},
@@ -264,7 +275,7 @@ def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figur
         figure.add_scattergl(
             x=places[rows, 0],
             y=places[rows, 1],
-            customdata=np.stack([rows, labels[rows], digits[rows]], axis=1),
+            customdata=np.stack([rows, labels[rows], digits[rows]], axis=1).tolist(),
             mode="markers",
             marker=marker,
             name=name,

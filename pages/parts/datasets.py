@@ -59,6 +59,7 @@ def choose_data() -> str:
         default=MNIST,
         required=True,
         key="data",
+        label_visibility="collapsed",
         bind="query-params",
         on_change=lambda: (state.take_fence_down(), state.close_image()),
     )

@@ -21,27 +21,32 @@ def _pressed(key: str) -> None:
     """A cell or a digit's name was clicked."""
     points = st.session_state[key]["selection"]["points"]
     if points:
-        label, digit = list(points[-1]["customdata"].values())[:2]
+        label, digit = points[-1]["customdata"]
         select(None if label < 0 else int(label), None if digit < 0 else int(digit))
+
+
+def choose_door() -> str:
+    return st.segmented_control(
+        "Way in", DOORS, default=DOORS[0], required=True, key="door", bind="query-params", label_visibility="collapsed"
+    )
 
 
 def show_matrix(answers: Answered) -> None:
     matrix = confusion_matrix(answers.evaluation)
+    chart = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=170)
         _choose_pair(matrix)
-        diagonal = st.toggle(
-            "Hits", True, key="hits", bind="query-params", help="Show the diagonal: what was read right."
-        )
+        of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=150)
+        diagonal = st.toggle("Hits", True, key="hits", bind="query-params", help="The diagonal: what was read right.")
     key = f"matrix {state.chart_turn()}"
-    st.plotly_chart(
+    chart.plotly_chart(
         confusion_chart(matrix, CELLS[of], diagonal, pressable=True, written="labelled"),
         key=key,
         config=STILL,
         on_select=lambda: _pressed(key),
         selection_mode="points",
-        alt="The confusion matrix: a row for each label, a column for each answer. The list of pairs beside it holds "
-        "the same and can be used with the keyboard.",
+        alt="The confusion matrix: a row for each label, a column for each answer. The list of the most confused pairs "
+        "below holds its mistakes and can be used with the keyboard.",
     )
 
 
@@ -55,7 +60,7 @@ def _choose_pair(matrix: np.ndarray) -> None:
             select(*pairs[chosen])
             state.put_back({"pair": ASK})
 
-    st.selectbox("Most confused", [ASK, *pairs], key="pair", on_change=take, width=170, disabled=not pairs)
+    st.selectbox("Most confused", [ASK, *pairs], key="pair", on_change=take, width=180, disabled=not pairs)
 
 
 def show_map(card: Card, answers: Answered) -> None:
@@ -75,7 +80,7 @@ def show_map(card: Card, answers: Answered) -> None:
     def caught() -> None:
         points = st.session_state[key]["selection"]["points"]
         if points:
-            numbers = frozenset(int(next(iter(point["customdata"].values()))) for point in points)
+            numbers = frozenset(int(point["customdata"][0]) for point in points)
             state.fence_in(answers.name, numbers)
             state.put_back({"sheet": 1})
 
@@ -88,7 +93,7 @@ def show_map(card: Card, answers: Answered) -> None:
         alt="A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
     )
     st.caption(
-        f"What {card.name} finds alike lies together. Draw a line around some points: their images come into the gallery."
+        "What the model finds alike lies together. Draw a line around some points: the gallery shows their images."
     )
 
 

@@ -96,7 +96,7 @@ def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: in
     st.image(picture, width=252, alt=f"{answers.in_words(number)}. {lens}.")
     st.caption(MEANING[lens])
     with st.container(horizontal=True, gap="xsmall"):
-        st.caption("Send to")
+        st.caption("Send to", width="content")
         for words, page in (("Preprocessing", "pages/preprocessing.py"), ("Draw", "pages/draw.py")):
             name = f"{answers.called(number)} of {answers.name}.png"
             if st.button(words, key=f"send {words}", on_click=_bring, args=[name, png(image)]):

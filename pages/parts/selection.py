@@ -54,7 +54,7 @@ def _first_sheet() -> None:
 def choose_images(answers: Answered, within: Collection[int] | None = None) -> pd.DataFrame:
     """The filters as widgets, and the rows of the evaluation that they leave; `within` is one more."""
     n = len(answers.evaluation)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         show = st.segmented_control(
             "Show",
             list(SHOWN),
@@ -63,8 +63,8 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             key="show",
             bind="query-params",
             on_change=_first_sheet,
+            label_visibility="collapsed",
         )
-        order = st.selectbox("Sort", list(ORDERS), key="sort", bind="query-params", on_change=_first_sheet, width=190)
         with st.popover("Filter", icon=":material/filter_list:"):
             label = st.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
             digit = st.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
@@ -91,13 +91,27 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             numbers = inside if numbers is None else numbers & inside
     pair = [None if digit == ANY else int(digit) for digit in (label, digit)]
     _show_chips(*pair, (low, high), text, fence)
-    return choose(answers.evaluation, *pair, SHOWN[show], (low / 100, high / 100), numbers, order)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = st.empty()
+        order = st.selectbox(
+            "Sort",
+            list(ORDERS),
+            key="sort",
+            bind="query-params",
+            on_change=_first_sheet,
+            width=200,
+            label_visibility="collapsed",
+        )
+    chosen = choose(answers.evaluation, *pair, SHOWN[show], (low / 100, high / 100), numbers, order)
+    words.markdown(f"**{len(chosen):,} {'image' if len(chosen) == 1 else 'images'}**", width="content")
+    return chosen
 
 
 def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fence: frozenset | None) -> None:
     chips = []
     if label is not None and digit is not None:
-        chips.append((f"{label} read as {digit}", unselect, {"label": ANY, "answer": ANY}))
+        show = {"show": "Wrong"} if label == digit else {}
+        chips.append((f"{label} read as {digit}", unselect, {"label": ANY, "answer": ANY, **show}))
     elif label is not None:
         chips.append((f"labelled {label}", unselect, {"label": ANY}))
     elif digit is not None:
@@ -120,7 +134,6 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
 def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
     """The chosen images, fifty at a time."""
     count = len(chosen)
-    st.markdown(f"**{count:,} {'image' if count == 1 else 'images'}**")
     if not count:
         st.markdown(_why_empty(answers))
         return
