@@ -26,10 +26,11 @@ from torch import nn
 
 from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, place_at, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
+from mnist_core.architectures import SIDE
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.data import load_mnist
-from mnist_core.preprocess import BOXED, NAIVE, SIDE, Pipeline, to_images, to_tensor
+from mnist_core.preprocess import BOXED, NAIVE, Pipeline, to_images, to_tensor
 from mnist_core.strokes import render
 
 WAYS = {"pipeline": Pipeline(), "box centred": BOXED, "whole canvas": NAIVE}

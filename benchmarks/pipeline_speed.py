@@ -17,7 +17,8 @@ from PIL import Image
 
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.classifier import DigitClassifier
-from mnist_core.preprocess import STAGE_NAMES, Ink
+from mnist_core.ink import Ink
+from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.strokes import place, render
 
 THREE = [[(0, 2), (4, 0), (8, 3), (4, 7), (8, 11), (4, 15), (0, 13)]]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint
-from mnist_core.preprocess import Ink, Pipeline, Step, Trace
+from mnist_core.ink import Ink
+from mnist_core.preprocess import Pipeline, Step, Trace
 
 Verdict = Literal["digit", "unsure", "not a digit", "blank"]
 
@@ -73,12 +74,13 @@ class DigitClassifier:
         if name is None:
             cards, errors = list_checkpoints(folder)
             if not cards:
-                raise errors[0] if errors else CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
+                missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
+                raise errors[0] if errors else missing
             name = cards[0].name
         return cls(*load_checkpoint(name, folder))
 
     def predict(self, ink: Ink) -> Prediction:
-        """Ink is a path, bytes of an image file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""
+        """Ink is a path, bytes of a file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""
         return self.judge([self.pipeline.run(ink)])[0]
 
     def predict_batch(self, inks: Iterable[Ink], batch_size: int = 256) -> list[Prediction]:

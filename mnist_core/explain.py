@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mnist_core.architectures import SIDE
 from mnist_core.classifier import DigitClassifier, Prediction
-from mnist_core.preprocess import NAIVE, STAGES, Ink, Pipeline, Trace, to_tensor
+from mnist_core.ink import Ink
+from mnist_core.preprocess import NAIVE, STAGES, Pipeline, Trace, to_tensor
 
 # Stages -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from mnist_core.architectures import SIDE
-from mnist_core.preprocess import FORMATS, InkError, Pipeline
+from mnist_core.ink import FORMATS, InkError
+from mnist_core.preprocess import Pipeline
 
 MAX_PICTURES = 2_000
 MAX_BYTES = 50_000_000

@@ -109,7 +109,7 @@ class Run:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
                 settings, history = dict(json.loads(notes["settings"])), list(json.loads(notes["history"]))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
         except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, OSError) as error:
             raise TrainingError(
                 f"{path.name} cannot be read ({type(error).__name__}). Leave out --resume to start anew."

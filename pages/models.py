@@ -79,9 +79,8 @@ def show_per_digit(table: pd.DataFrame) -> None:
 
 
 def show_recipe(card: Card) -> None:
-    st.markdown(
-        f"Trained in {card.seconds / 60:.0f} minutes on {card.versions.get('device', 'an unknown device')}. Again, with:"
-    )
+    device = card.versions.get("device", "an unknown device")
+    st.markdown(f"Trained in {card.seconds / 60:.0f} minutes on {device}. Again, with:")
     st.code(f"python -m mnist_core.train --architecture {card.architecture}", language="bash")
     st.json({**card.recipe, "arguments": card.arguments, **card.versions}, expanded=False)
     st.caption(f"SHA-256 of the weights: {card.sha256}")

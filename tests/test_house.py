@@ -13,7 +13,8 @@ FLOORS = (
     {"train", "api", "predict", "explain", "neighbours"},
     {"classifier", "evaluate", "vary", "figures", "labelled"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "reviews"},
-    {"architectures"},
+    {"paper"},
+    {"architectures", "ink"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SMALLEST_ROOM = 20  # lines

@@ -19,7 +19,8 @@ from scipy import ndimage
 
 from benchmarks.photographs import SCENES, photograph
 from mnist_core.data import load_embedded_digits
-from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STD, InkError, Pipeline, to_images, to_tensor
+from mnist_core.ink import InkError
+from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STD, Pipeline, to_images, to_tensor
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,11 +10,11 @@ def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
     """Draw strokes in canvas pixels with the mouse, as a hand would: down, along, up."""
     box = canvas_box(page)
     for stroke in strokes:
-        (x, y), *rest = stroke
-        page.mouse.move(box["x"] + x, box["y"] + y)
+        (x, y), *rest = [(box["x"] + x, box["y"] + y) for x, y in stroke]
+        page.mouse.move(x, y)
         page.mouse.down()
-        for x, y in rest or [(x + 0.5, y)]:
-            page.mouse.move(box["x"] + x, box["y"] + y)
+        for point in rest or [(x + 0.5, y)]:
+            page.mouse.move(*point)
         page.mouse.up()
 
 

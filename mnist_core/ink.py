@@ -1,0 +1,173 @@
+"""Ink of any kind -> one picture of brightness: files, images and arrays, however large, odd or broken.
+
+The picture is float32, height x width, 0 to 1. What cannot be read raises `InkError` with a sentence.
+"""
+
+import io
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 50_000_000
+# Larger pictures are averaged down to this before anything else: ink becomes 20 pixels in the end.
+WORKING_SIDE = 1_000
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+ORIENTATION = 0x0112  # the EXIF entry
+ROUNDING = 0.01  # how far computed ink may stray beyond its range
+
+Ink = str | PathLike | bytes | BinaryIO | Image.Image | np.ndarray
+Facts = dict[str, Any]
+
+
+class InkError(Exception):
+    """Ink that cannot be read; the message says why, in a sentence for the person who brought it."""
+
+
+def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
+    if isinstance(ink, np.ndarray):
+        return _read_array(ink)
+    if isinstance(ink, Image.Image):
+        return _read(ink, "The picture")
+    if isinstance(ink, bytes):
+        return _read(io.BytesIO(ink), "The file")
+    if isinstance(ink, str | PathLike):
+        return _read(ink, Path(ink).name)
+    if hasattr(ink, "read"):
+        return _read(ink, "The file")
+    raise InkError(f"Ink is a picture, an array or a file of a picture, not {type(ink).__name__}.")
+
+
+def _read_array(array: np.ndarray) -> tuple[np.ndarray, Facts]:
+    facts = {"mode": f"array of {array.dtype}", "size": array.shape[1::-1]}
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or not array.size:
+        raise InkError(f"An array of ink is height x width, alone or with 1 to 4 channels, not {array.shape}.")
+    if array.dtype.kind not in "buif":
+        raise InkError(f"Ink is made of numbers, not of {array.dtype}.")
+    _ensure_size(array.shape[1], array.shape[0])
+    array = array[..., 0] if array.ndim == 3 and channels == 1 else array
+    if array.dtype != np.uint8:
+        array = _in_range(array)
+        if channels > 1:
+            array = np.uint8(np.round(array * 255))
+    return _brightness(Image.fromarray(np.ascontiguousarray(array))), facts
+
+
+def _in_range(array: np.ndarray) -> np.ndarray:
+    """Any numbers but bytes -> float32 in [0, 1]."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise InkError("The ink holds values that are not numbers (NaN or infinity).")
+    full = 65535 if array.dtype == np.uint16 else 255 if high > 1 + ROUNDING else 1
+    if low < -ROUNDING or high > full * (1 + ROUNDING):
+        raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
+    return (array.astype(np.float32) / np.float32(full)).clip(0, 1)
+
+
+def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[np.ndarray, Facts]:
+    try:
+        if isinstance(source, Image.Image):
+            return _read_image(source)
+        with Image.open(source, formats=FORMATS) as image:
+            return _read_image(image)
+    except InkError:
+        raise
+    except FileNotFoundError:
+        raise InkError(f"There is no file called {name}.") from None
+    except IsADirectoryError:
+        raise InkError(f"{name} is a folder, not a picture.") from None
+    except PermissionError as error:
+        raise InkError(f"{name} may not be read: {error.strerror}.") from None
+    except UnidentifiedImageError:
+        raise InkError(f"{name} is not a picture in a known format (PNG, JPEG, WebP, BMP, GIF or TIFF).") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+        raise InkError(
+            f"{name} unpacks to more than {MAX_PIXELS // 1_000_000} megapixels. Bring a smaller one."
+        ) from None
+    except Exception:  # decoders fail in as many ways as there are formats
+        raise InkError(f"{name} is cut off or broken: it could not be read to its end.") from None
+
+
+def _ensure_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InkError(
+            f"This picture has {width * height / 1e6:,.0f} megapixels; at most {MAX_PIXELS // 1_000_000} are read. "
+            "Bring a smaller one."
+        )
+    if not (width and height):
+        raise InkError("The picture has no pixels.")
+
+
+def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:
+    _ensure_size(*image.size)
+    facts: Facts = {"mode": image.mode, "size": image.size}
+    if image.format:
+        facts["format"] = image.format
+    if getattr(image, "is_animated", False):
+        facts["frame"] = "the first of several"
+        image.seek(0)
+    # A JPEG can be decoded small, which a photograph of a telephone is glad of.
+    image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
+    image.load()
+    picture = _brightness(image)
+    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
+        facts["turned"] = True
+        upright = Image.fromarray(picture)
+        upright.getexif()[ORIENTATION] = orientation
+        picture = np.asarray(ImageOps.exif_transpose(upright))
+    return picture, facts
+
+
+def _brightness(image: Image.Image) -> np.ndarray:
+    """Averaged down to the working size in strips, so that no second copy of a large picture is made."""
+    factor = -(-max(image.size) // WORKING_SIDE)
+    if factor == 1:
+        brightness, cover = _brightness_and_cover(image)
+    else:
+        width, height = image.size
+        strip = factor * 64
+        strips = (image.crop((0, top, width, min(top + strip, height))) for top in range(0, height, strip))
+        parts = zip(*(_brightness_and_cover(part, factor) for part in strips), strict=True)
+        brightness, cover = (None if part[0] is None else np.concatenate(part) for part in parts)
+    if _is_deep(image):
+        return _shallow(brightness, 65535 if image.mode.startswith("I") else 255)
+    return _over_paper(brightness, cover)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _shallow(values: np.ndarray, full: int) -> np.ndarray:
+    """Values of more than 8 bits -> [0, 1]; those beyond what their kind usually spans set the span themselves."""
+    low, high = min(0.0, float(values.min())), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise InkError("The picture holds values that are not numbers (NaN or infinity).")
+    full = 1 if full == 255 and high <= 1 else full
+    return (values - np.float32(low)) / np.float32(max(full, high - low))
+
+
+def _brightness_and_cover(image: Image.Image, factor: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+    """How light each pixel is and, where the picture knows transparency, how far the pixel hides its paper."""
+    if _is_deep(image):
+        image = image.convert("F")
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    image = image.reduce(factor) if factor > 1 else image
+    if image.mode == "F":
+        return np.asarray(image), None
+    cover = np.asarray(image.getchannel("A")) / np.float32(255) if image.mode == "RGBA" else None
+    return np.asarray(image.convert("L")) / np.float32(255), cover
+
+
+def _over_paper(brightness: np.ndarray, cover: np.ndarray | None) -> np.ndarray:
+    """Transparent paper has no colour of its own: it takes the one on which the ink can be seen."""
+    if cover is None or cover.min() == 1:
+        return brightness
+    light = cover.any() and np.average(brightness, weights=cover) > 0.5
+    return brightness * cover if light else 1 - cover + brightness * cover

@@ -1,0 +1,187 @@
+"""Telling ink from the paper it stands on: which of the two is dark, and what else is only paper.
+
+`polarity` and `background` are stages of the pipeline: a picture in, the next one and the facts found out.
+"""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from mnist_core.ink import Facts
+
+PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
+
+
+def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:
+    threshold = _otsu(picture)
+    light = picture > threshold
+    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
+    facts = {"threshold": threshold, "light border": float(border), "light picture": float(light.mean())}
+    if paper != "auto":
+        is_light = paper == "light"
+    elif min(picture.shape) < PHOTOGRAPH_SIDE or _is_flat(picture):
+        # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
+        # over the edge and one that fills its picture are both understood.
+        is_light = border + light.mean() > 1
+    else:
+        is_light = _strays_to_dark(picture)
+    facts["paper"] = "light" if is_light else "dark"
+    return (1 - picture if is_light else picture), facts
+
+
+def _is_flat(picture: np.ndarray) -> bool:
+    """Whether most of the picture is either as dark or as light as it gets, as no photograph is."""
+    low, high = picture.min() + 2 / 255, picture.max() - 2 / 255
+    return 2 * np.count_nonzero((picture <= low) | (picture >= high)) > picture.size
+
+
+def _strays_to_dark(picture: np.ndarray) -> bool:
+    """Shadows mislead a threshold; ink is what differs much from its own neighbourhood. An empty page is light."""
+    small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BOX))
+    strays = small - ndimage.median_filter(small, 11, mode="nearest")
+    return bool((strays**3).mean() < 1e-4)
+
+
+def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
+    level, noise = _paper(picture, _otsu(picture))
+    facts: Facts = {"paper": "clean", "level": level, "noise": noise, "ruled lines": 0}
+    if min(picture.shape) < PHOTOGRAPH_SIDE:
+        return (picture - level).clip(0) if level else picture, facts
+    even = np.abs(_block_floors(picture) - level) <= 2 / 255
+    if noise <= 2 / 255 and even.mean() >= 0.75:
+        picture = (picture - level).clip(0) if level else picture
+    else:
+        facts["paper"] = "photographed"
+        picture, facts["threshold"] = _lift_off_paper(picture, softness)
+    picture, facts["ruled lines"] = _without_ruled_lines(picture, facts["paper"] == "photographed")
+    return picture, facts
+
+
+def _otsu(picture: np.ndarray) -> float:
+    """The grey level that parts the picture into the two most different halves."""
+    counts = np.bincount((picture * 255).astype(np.uint8).ravel(), minlength=256).astype(np.float64)
+    below = counts.cumsum()
+    above = below[-1] - below
+    weighted = (counts * np.arange(256)).cumsum()
+    apart = np.zeros(256)
+    both = (below > 0) & (above > 0)
+    apart[both] = (weighted[-1] * below[both] / below[-1] - weighted[both]) ** 2 / (below[both] * above[both])
+    # Where nothing lies between the halves every level parts them alike: the middle is as far from both.
+    best = np.flatnonzero(apart == apart.max())
+    return float((best[0] + best[-1]) / 2 + 0.5) / 255
+
+
+def _paper(picture: np.ndarray, threshold: float) -> tuple[float, float]:
+    """The usual level of what is not ink, and how far it strays from it."""
+    lowest = picture.min()
+    if 2 * np.count_nonzero(picture == lowest) > np.count_nonzero(picture <= threshold):
+        return float(lowest), 0.0  # what more than half agree on is the median, and so is their distance to it
+    paper = picture[picture <= threshold]
+    level = np.median(paper)
+    return float(level), float(np.median(np.abs(paper - level)) * 1.4826)
+
+
+def _block_floors(picture: np.ndarray, blocks: int = 8) -> np.ndarray:
+    rows, columns = (np.linspace(0, side, blocks, endpoint=False).astype(int) for side in picture.shape)
+    return np.minimum.reduceat(np.minimum.reduceat(picture, rows, axis=0), columns, axis=1)
+
+
+def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, float]:
+    """Take away the light, then all that does not stand out from the grain of the paper."""
+    smooth = _without_light(ndimage.uniform_filter(picture, max(1, max(picture.shape) // 200)))
+    threshold = _otsu(smooth.clip(0, 1))
+    level, noise = _paper(smooth, threshold)
+    written = smooth[smooth > threshold]
+    if not written.size or written.mean() - level < max(0.2, 6 * noise):
+        return np.zeros_like(picture), threshold
+    full = float(np.percentile(written, 75))
+    low = max(softness * threshold, level + 3 * noise)
+    return ((smooth - low) / max(full - low, 1e-3)).clip(0, 1), threshold
+
+
+def _without_light(picture: np.ndarray) -> np.ndarray:
+    """What no pen is wide enough to cover is light; opening keeps even the edge of a hard shadow."""
+    wide = max(picture.shape) * 4 // 25
+    light = ndimage.grey_opening(picture, (wide, wide), mode="nearest")
+    ink = (picture - light) / (1 - light).clip(0.1)
+    # Towards a border the opening falls short of light that grows; what it missed varies slowly.
+    small = Image.fromarray(ink).resize((64, 64), Image.Resampling.BOX)
+    missed = ndimage.percentile_filter(np.asarray(small), 30, size=21, mode="nearest")
+    missed = Image.fromarray(ndimage.gaussian_filter(missed, 4, mode="nearest"))
+    return ink - np.asarray(missed.resize(picture.shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _without_ruled_lines(picture: np.ndarray, photographed: bool) -> tuple[np.ndarray, int]:
+    """Rules run thin and straight from edge to edge; what was written across them is closed again."""
+    found, peak = 0, picture.max()
+    for _ in range(2):  # horizontal ones, then, on their side, vertical ones
+        mask = picture > 0.1 * picture.max()
+        if mask[:, 0].any() and mask[:, -1].any():
+            slope = _slope_of_rules(mask) if photographed else 0.0
+            lines, count = _find_rules(_sheared(mask, slope))
+            lines = _sheared(lines, -slope) & mask
+            # On a canvas one line from edge to edge may be a stroke, and where all is line, all was meant.
+            if count >= (1 if photographed else 3) and (count > 2 or (mask & ~lines).any()):
+                bridged = ndimage.grey_closing(np.where(lines, 0, picture), size=(2 * _thin(mask) + 3, 1))
+                picture = np.where(lines, np.minimum(bridged, picture), picture)
+                found += count
+        picture = picture.T
+    if found:
+        # Where nothing but pale traces of rules is left, nothing was written.
+        picture = _without_scraps(picture) if picture.max() > 0.5 * peak else np.zeros_like(picture)
+    return np.ascontiguousarray(picture), found
+
+
+def _without_scraps(picture: np.ndarray) -> np.ndarray:
+    """Rules cut short by a corner leave scraps at the border; a digit has most of its ink elsewhere."""
+    labels, count = ndimage.label(picture > 0.1 * picture.max(), np.ones((3, 3)))
+    at_border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    mass = np.bincount(labels.ravel(), weights=picture.ravel(), minlength=count + 1)
+    scraps = at_border[(at_border > 0) & (mass[at_border] < 0.2 * mass[1:].sum())]
+    return np.where(np.isin(labels, scraps), 0, picture)
+
+
+def _thin(mask: np.ndarray) -> int:
+    return max(1, len(mask) // 40)
+
+
+def _slope_of_rules(mask: np.ndarray) -> float:
+    """The slope along which a few columns agree best on where ink is."""
+    width = mask.shape[1]
+    columns = np.linspace(0, width - 1, 32).astype(int)
+    few = mask[:, columns].astype(np.float32)
+    slopes = np.linspace(-0.08, 0.08, 65)  # 4.6 degrees either way
+    agreement = [(_sheared(few, slope, columns - width // 2).sum(axis=1) ** 2).sum() for slope in slopes]
+    return float(slopes[int(np.argmax(agreement))])
+
+
+def _sheared(picture: np.ndarray, slope: float, across: np.ndarray | None = None) -> np.ndarray:
+    """Every column moved up by whole pixels, round the edge, so that the way back loses nothing."""
+    height, width = picture.shape
+    across = np.arange(width) - width // 2 if across is None else across
+    rows = np.arange(height)[:, None] + np.round(slope * across).astype(int)
+    return np.take_along_axis(picture, rows % height, axis=0) if slope else picture
+
+
+def _find_rules(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Where the level lines of a mask are, and how many."""
+    height, width = mask.shape
+    # A written stroke is seldom this long, never this thin and never touches both edges.
+    long = max(2, width // 3)
+    grown = ndimage.maximum_filter1d(mask.view(np.uint8), 3, axis=0)
+    runs = ndimage.maximum_filter1d(ndimage.minimum_filter1d(grown, long, axis=1), long, axis=1).astype(bool)
+    labels, count = ndimage.label(runs) if runs.any() else (runs, 0)
+    lines, found = np.zeros_like(mask), 0
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels) if count else (), 1):
+        line = labels[rows, columns] == number
+        thickness = line.sum(axis=0)
+        usual = np.median(thickness)
+        if columns.stop - columns.start < 0.96 * width or usual - 2 > _thin(mask):
+            continue
+        # A stroke that goes along the line for a while is thicker; the line itself bends but slightly.
+        alone = np.flatnonzero(thickness <= usual + 1)
+        middle = (np.arange(len(line)) @ line)[alone] / thickness[alone]
+        bend = np.polyval(np.polyfit(alone, middle, 2), np.arange(line.shape[1])) if len(alone) > 9 else middle.mean()
+        lines[rows, columns] |= line & (np.abs(np.arange(len(line))[:, None] - bend) <= usual / 2 + 1)
+        found += 1
+    return lines, found
