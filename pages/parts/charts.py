@@ -62,7 +62,7 @@ def history_chart(history: Sequence[dict]) -> go.Figure:
 
 
 def confusion_chart(
-    matrix: np.ndarray, of: str = "images", diagonal: bool = True, pressable: bool = False, written: str = "drawn"
+    matrix: np.ndarray, of: str = "images", diagonal: bool = True, pressable: bool = False, written: str = "drawn as"
 ) -> go.Figure:
     """Rows are labels, columns answers. Hits are quiet; a single mistake stays visible beside a thousand hits.
 
@@ -80,20 +80,21 @@ def confusion_chart(
     share = {"images": "", "label": " ({:.2%} of this row)", "answer": " ({:.2%} of this column)"}[of]
     words = [
         [
-            f"{matrix[i, j]} {written} as {i} and read as {j}{share.format(values[i, j])}"
+            f"{matrix[i, j]} {written} {i} and read as {j}{share.format(values[i, j])}"
             if matrix[i, j]
             else f"no {i} was read as {j}"
             for j in range(10)
         ]
         for i in range(10)
     ]
-    colours = [[0, ANSWER], [0.5, "rgba(128,124,114,0.08)"], [1, MISTAKE]]
+    colours = _two_sided(ANSWER, "#a9bfe2", "#eeb2a8", MISTAKE)
     return _digit_matrix(depth + hits, np.where(seen, numbers, ""), words, colours, pressable, written)
 
 
 def matrix_difference_chart(difference: np.ndarray, names: tuple[str, str], pressable: bool = False) -> go.Figure:
     """How many more images of each cell the second model has than the first: ochre for more, teal for fewer."""
-    depth = np.sign(difference) * np.sqrt(np.abs(difference) / max(1, np.abs(difference).max()))
+    size = np.sqrt(np.abs(difference) / max(1, np.abs(difference).max()))
+    depth = np.sign(difference) * (0.35 + 0.65 * size)
     words = [
         [
             f"{i} read as {j}: {abs(count)} {'more' if count > 0 else 'fewer'} by {names[1]} than by {names[0]}"
@@ -105,7 +106,7 @@ def matrix_difference_chart(difference: np.ndarray, names: tuple[str, str], pres
     ]
     numbers = np.vectorize(lambda count: f"{count:+d}" if count else "")(difference)
     below, _, above = (f"rgb{colour}" for colour in BELOW_AND_ABOVE)
-    colours = [[0, below], [0.5, "rgba(128,124,114,0.08)"], [1, above]]
+    colours = _two_sided(below, "#9fd0d4", "#e3c48f", above)
     return _digit_matrix(depth, numbers, words, colours, pressable, "labelled")
 
 
@@ -128,7 +129,7 @@ def _digit_matrix(
             ygap=2,
         )
     )
-    # Numbers as annotations, not as the heatmap's own text, which does not see the dark paper behind pale cells.
+    # A heatmap picks the colours of its own text by the cell alone, which fails on dark paper.
     annotations = [_written(i, j, numbers[i][j]) for i in digits for j in digits if numbers[i][j]]
     if pressable:
         annotations += [_written(*place, str(max(place))) for d in digits for place in ((d, -1), (-1, d))]
@@ -148,12 +149,21 @@ def _digit_matrix(
     }
     names |= {"showticklabels": not pressable, "constrain": "domain"}
     figure.update_xaxes(title="read as", range=[first, 9.5], **names)
-    figure.update_yaxes(title=written, range=[9.5, first], scaleanchor="x", constraintoward="top", **names)
+    figure.update_yaxes(
+        title=written.removesuffix(" as"), range=[9.5, first], scaleanchor="x", constraintoward="top", **names
+    )
     return _plain(figure).update_layout(showlegend=False)
 
 
+def _two_sided(below: str, pale_below: str, pale_above: str, above: str) -> list:
+    """A scale of opaque colours on which dark numbers can be read, on light and on dark paper; 0 is the paper."""
+    paper = "rgba(128,124,114,0.08)"
+    return [[0, below], [0.325, pale_below], [0.45, paper], [0.55, paper], [0.675, pale_above], [1, above]]
+
+
 def _written(row: int, column: int, text: str) -> dict:
-    return {"x": column, "y": row, "text": text, "showarrow": False, "font": {"size": 12}}
+    font = {"size": 12, "color": "#1c1b19"} if row >= 0 and column >= 0 else {"size": 12}
+    return {"x": column, "y": row, "text": text, "showarrow": False, "font": font}
 
 
 def _lay_markers(figure: go.Figure, words: list) -> None:

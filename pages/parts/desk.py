@@ -26,7 +26,7 @@ def choose_ink() -> bytes | None:
         default=DRAW,
         required=True,
         key=state.SOURCE,
-        bind="query-params",
+        persist_state="session",
         label_visibility="collapsed",
     )
     if source == DRAW:
@@ -35,23 +35,34 @@ def choose_ink() -> bytes | None:
 
 
 def read_link() -> None:
-    """Once a visit: what the link has drawn comes onto the canvas."""
-    if not (state.is_first_look() and (word := st.query_params.get(LINKED))):
-        return
-    try:
-        state.draw(to_drawing(*unpack(word)))
-    except ValueError:
-        st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+    """What a link brings comes onto the desk once: a drawing, or a sample's number."""
+    if (word := st.query_params.get(LINKED)) and not state.knows_link(word):
+        try:
+            state.draw(to_drawing(*unpack(word)))
+            state.put_back({state.SOURCE: DRAW})
+        except ValueError:
+            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+    if (number := st.query_params.get(state.SAMPLE)) and not state.knows_link(number):
+        if number.isdecimal() and int(number) < len(loaders.samples()[1].images):
+            state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: int(number)})
+        else:
+            st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
 
 
 def write_link() -> None:
-    """The drawing into the address, where there is one and it is not too long."""
-    drawn = st.session_state[state.SOURCE] == DRAW
-    word = pack(state.board().now.strokes) if drawn else ""
-    if not word or len(word) > LONGEST:
-        st.query_params.pop(LINKED, None)
-    elif st.query_params.get(LINKED) != word:
-        st.query_params[LINKED] = word
+    """What is on the desk into the address, unless it came as a file or is too long."""
+    source = st.session_state[state.SOURCE]
+    drawing = pack(state.board().now.strokes) if source == DRAW else ""
+    words = {
+        LINKED: drawing if len(drawing) <= LONGEST else "",
+        state.SAMPLE: str(st.session_state[state.SAMPLE]) if source == SAMPLE else "",
+    }
+    for name, word in words.items():
+        if not word:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != word:
+            state.knows_link(word)
+            st.query_params[name] = word
 
 
 def _choose_drawing() -> bytes | None:
@@ -88,7 +99,7 @@ def _choose_picture(source: str) -> bytes | None:
 def _choose_sample() -> bytes:
     name, (images, labels) = loaders.samples()
     number = st.number_input(
-        f"One of {name}, 0 to {len(images) - 1:,}", 0, len(images) - 1, key=state.SAMPLE, bind="query-params"
+        f"One of {name}, 0 to {len(images) - 1:,}", 0, len(images) - 1, key=state.SAMPLE, persist_state="session"
     )
     image = images[number] / 255
     st.image(png(image, 10), width=280, alt=f"Image {number} of {name}.")

@@ -35,7 +35,10 @@ def show_doubts(answers: Answered) -> None:
         hide_index=True,
         row_height=44,
         height=400,
-        column_config={"Image": st.column_config.ImageColumn(width=50)},
+        column_config={
+            "Image": st.column_config.ImageColumn(width=50),
+            "Reviewers": st.column_config.TextColumn(width=300),
+        },
         on_select=open_row,
         selection_mode="single-row",
         key=key,

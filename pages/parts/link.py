@@ -45,10 +45,23 @@ def unpack(word: str) -> tuple[list[np.ndarray], list[float]]:
 
 
 def _packed(commands: Sequence[Sequence], width: float) -> bytes:
-    # The canvas rounds the line with curves, whose control points are the places where the pen was.
-    points = _thinned(np.array([(command[1], command[2]) for command in commands], dtype=float))
+    points = _thinned(_line(commands))
     places = np.uint8(np.round(np.clip(points * STEPS, 0, 255)))
     return bytes([int(np.clip(round(width), 1, 255))]) + len(places).to_bytes(2, "big") + places.tobytes()
+
+
+def _line(commands: Sequence[Sequence]) -> np.ndarray:
+    """Points along a path of the canvas, which rounds what the pen did with quadratic curves ("Q")."""
+    points = [np.array(commands[0][1:3], dtype=float)]
+    for letter, *numbers in commands[1:]:
+        end = np.array(numbers[-2:], dtype=float)
+        if letter == "Q":
+            control, start = np.array(numbers[:2], dtype=float), points[-1]
+            points += [
+                (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end for t in np.linspace(0, 1, 9)[1:-1]
+            ]
+        points.append(end)
+    return np.array(points)
 
 
 def _thinned(points: np.ndarray, tolerance: float = 0.7) -> np.ndarray:

@@ -48,14 +48,14 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         colour = "blue" if label == digit else "red"
         st.markdown(f"**{answers.called(number)}**: labelled **{label}**, read as :{colour}[**{digit}**]")
         st.caption(f"{percent(row['confidence'])} sure; the label got {percent(answers.probabilities(number)[label])}.")
-        if answers.name == MNIST and (said := verdict(number)):
-            st.markdown(f":material/rule: {said}")
         st.plotly_chart(
             probabilities_chart(answers.probabilities(number), digit),
             key="image probabilities",
             config=STILL,
             alt="The probability of each of the ten digits as a bar.",
         )
+        if answers.name == MNIST and (said := verdict(number)):
+            st.markdown(f":material/rule: {said}")
     _show_vote(answers, number)
     st.markdown("**Every model's answer**")
     _show_every_answer(answers, number)
@@ -95,12 +95,13 @@ def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: in
         picture = laid_over(image, heat, 9)
     st.image(picture, width=252, alt=f"{answers.in_words(number)}. {lens}.")
     st.caption(MEANING[lens])
-    with st.container(horizontal=True, gap="xsmall"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.caption("Send to", width="content")
         for words, page in (("Preprocessing", "pages/preprocessing.py"), ("Draw", "pages/draw.py")):
             name = f"{answers.called(number)} of {answers.name}.png"
             if st.button(words, key=f"send {words}", on_click=_bring, args=[name, png(image)]):
-                st.switch_page(page)
+                # Without parameters of its own a switch refuses to leave the ones that widgets put into the address.
+                st.switch_page(page, query_params={})
 
 
 def _bring(name: str, content: bytes) -> None:

@@ -73,11 +73,12 @@ def need_frame() -> None:
         st.rerun()
 
 
-def is_first_look() -> bool:
-    """True once a visit: what a link brought must not come back when it has been wiped away."""
-    first = "looked" not in st.session_state
-    st.session_state["looked"] = True
-    return first
+def knows_link(word: str) -> bool:
+    """Whether this visit has read or written a link's word before: an old one must not undo what came after it."""
+    known = st.session_state.setdefault("links", set())
+    before = word in known
+    known.add(word)
+    return before
 
 
 def board() -> Board:

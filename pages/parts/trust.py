@@ -69,4 +69,4 @@ def in_words(threshold: float, here: pd.Series) -> str:
 
 
 def exact(share: float) -> str:
-    return "100 %" if share == 1 else f"{100 * share:.2f} %"
+    return "100%" if share == 1 else f"{share:.2%}"
