@@ -177,7 +177,6 @@ def show_desk(classifier: DigitClassifier) -> None:
         show_scorecard()
 
 
-state.need_frame()
 st.title("Draw", anchor=False)
 st.markdown("Write a digit. The answer follows each stroke.")
 if classifier := loaders.classifier(loaders.chosen_card()):

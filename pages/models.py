@@ -90,7 +90,7 @@ def choose(name: str) -> None:
     st.session_state[state.MODEL] = name
 
 
-state.need_frame()
+chosen = loaders.chosen_card()
 st.title("Models", anchor=False)
 st.markdown("Five networks from the field, trained on the same images, side by side.")
 cards, broken = loaders.shelf()
@@ -100,4 +100,4 @@ show_table(cards)
 with st.grid(2, min_column_width=340, border=True) as grid:
     for card in cards:
         with grid.cell():
-            show_card(card, chosen=card.name == st.session_state[state.MODEL])
+            show_card(card, chosen=card == chosen)
