@@ -28,7 +28,7 @@ from mnist_core.architectures import ARCHITECTURES, DIGITS, build, parameter_cou
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 # What opens when nothing is asked for, in order of preference; the first that is there.
-PREFERRED = ("mnistnet", "batchnorm_cnn", "wide_cnn", "simple_cnn", "mlp")
+PREFERRED = ("batchnorm_cnn", "mnistnet", "wide_cnn", "simple_cnn", "mlp")
 
 
 class CheckpointError(Exception):
