@@ -318,3 +318,23 @@ def test_the_strip_and_every_stage_can_be_taken_away():
     with zipfile.ZipFile(io.BytesIO(zipped((step.stage.name, npy(step.output)) for step in trace.steps))) as archive:
         assert archive.namelist() == [stage.name for stage in STAGES]
         assert np.array_equal(np.load(io.BytesIO(archive.read("normalise"))), trace.tensor.numpy())
+
+
+def test_a_link_brings_a_sample_and_a_number_beyond_them_is_told():
+    app = open_page(sample="3")
+    assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(loaders.samples()[1].images[3]).tensor[0].numpy()))
+    for odd in ("10000000", "-1", "three", "²"):
+        app = open_page(sample=odd)
+        assert not app.exception
+        assert [warning.value for warning in app.warning] == ["The link asks for a sample that does not exist."]
+
+
+def test_a_curve_of_the_canvas_is_followed_closely():
+    curve = [{"path": [["M", 20, 20], ["Q", 140, 20, 140, 140], ["L", 140, 200]], "strokeWidth": 10}]
+    (line,), _ = unpack(pack(curve))
+    steps = np.linspace(0, 1, 200)[:, None]
+    exact = (1 - steps) ** 2 * [20, 20] + 2 * steps * (1 - steps) * np.array([140, 20]) + steps**2 * [140, 140]
+    for point in exact:
+        starts, ways = line[:-1], np.diff(line, axis=0)
+        share = np.clip(((point - starts) * ways).sum(axis=1) / (ways**2).sum(axis=1), 0, 1)
+        assert np.linalg.norm(starts + share[:, None] * ways - point, axis=1).min() < 2
