@@ -25,7 +25,7 @@ MAX_BYTES = 50_000_000
 MAX_PICTURE_BYTES = 10_000_000  # unpacked
 MAX_UNPACKED = 200_000_000
 MAX_MEGAPIXELS = 1_000  # of all pictures together
-MAX_DIRECTORY = 4_000_000  # bytes of the archive's own list of files
+MAX_DIRECTORY = 1_000_000  # bytes of the archive's own list of files
 
 
 class ArchiveError(Exception):

@@ -34,7 +34,8 @@ class Landscape:
 
 def embed(model: nn.Sequential, tensors: Tensor) -> np.ndarray:
     """What the last layer is given for N x 1 x 28 x 28 tensors: N x features."""
-    return infer(nn.Sequential(*list(model)[:-1]), tensors)
+    # A new row of layers believes itself in training, and `infer` would hand that on to the layers it shares.
+    return infer(nn.Sequential(*list(model)[:-1]).train(model.training), tensors)
 
 
 def nearest(points: np.ndarray, among: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:

@@ -7,7 +7,7 @@ from mnist_core.evaluate import accuracy, confused_pairs, confusion_matrix, per_
 from mnist_core.reviews import corrected
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart
-from pages.parts.datasets import MNIST, WHAT, Answered, answered, choose_data, show_fetch
+from pages.parts.datasets import MNIST, OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
 from pages.parts.doors import choose_door, show_map, show_matrix, show_two_models
 from pages.parts.doubts import show_doubts
 from pages.parts.one_image import show_image
@@ -26,7 +26,7 @@ def show_summary(answers: Answered) -> None:
     score, digits = accuracy(answers.evaluation), per_digit(answers.evaluation)
     worst = digits[digits["support"] > 0].nsmallest(1, "recall").iloc[0]
     facts = [
-        f"**{score.accuracy:.2%}** right (95 % interval {score.low:.2%} to {score.high:.2%})",
+        f"**{score.accuracy:.2%}** right (95% interval {score.low:.2%} to {score.high:.2%})",
         f"**{score.total - score.correct:,}** mistakes in {score.total:,} images",
     ]
     if answers.name == MNIST and len(answers.evaluation) == 10_000:
@@ -99,6 +99,8 @@ if nonsense := misread(st.query_params.to_dict()):
     )
 card = loaders.chosen_card()
 data = choose_data()
+if data == OWN:
+    choose_archive()
 answers = answered(card, data)
 if answers is None:
     st.caption(WHAT[data])
@@ -116,7 +118,8 @@ with doors:
         within = show_two_models(card, answers)
 with gallery:
     show_fetch()
-    show_chosen(answers, choose_images(answers, within))
+    chosen = choose_images(answers, within)
+    show_chosen(answers, chosen)
 doubts, trust, report = st.tabs(FURTHER, on_change="rerun", key="further", bind="query-params")
 if doubts.open:
     with doubts:
@@ -129,7 +132,7 @@ if report.open:
         show_report(card, answers)
 if number := state.opened():
     if number.isdecimal() and int(number) < len(answers.evaluation):
-        show_image(card, answers, int(number))
+        show_image(card, answers, int(number), tuple(chosen["index"]))
     else:
         st.toast(f"There is no image {number} here.", icon=":material/link_off:")
         state.close_image()

@@ -1,12 +1,33 @@
 """Every number of an evaluation, against scikit-learn and scipy and in the corners where such numbers break."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import sklearn.metrics
+from sklearn.calibration import calibration_curve
 
-from mnist_core.evaluate import accuracy, confusion_matrix, evaluate, mistakes, per_digit, score, softmax
+from mnist_core.evaluate import (
+    ORDERS,
+    accuracy,
+    answered_above,
+    calibration_error,
+    choose,
+    compare,
+    confused_pairs,
+    confusion_matrix,
+    evaluate,
+    mistakes,
+    per_digit,
+    read_numbers,
+    reliability,
+    score,
+    shares,
+    softmax,
+    suspects,
+)
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +172,125 @@ def test_logits_that_do_not_fit_the_labels_are_refused(shape):
 def test_a_label_that_is_no_digit_is_refused(label):
     with pytest.raises(ValueError, match="0 to 9"):
         evaluate([label], np.zeros((1, 10)))
+
+
+# Trust, pairs, two models, choosing ---------------------------------------------------------------------------
+
+
+def test_the_reliability_groups_are_scikit_learns(answers):
+    evaluation = evaluate(*answers)
+    right = evaluation["digit"] == evaluation["label"]
+    accuracies, confidences = calibration_curve(right, evaluation["confidence"], n_bins=10)
+    groups = reliability(evaluation, bins=10)
+    np.testing.assert_allclose(groups["accuracy"], accuracies)
+    np.testing.assert_allclose(groups["confidence"], confidences)
+    assert groups["images"].sum() == len(evaluation)
+
+
+def test_the_calibration_error_is_the_mean_gap_over_the_images(answers):
+    evaluation = evaluate(*answers)
+    right = (evaluation["digit"] == evaluation["label"]).to_numpy(dtype=float)
+    confidence = evaluation["confidence"].to_numpy()
+    place = np.ceil(confidence * 10)
+    gaps = [abs(right[place == p].sum() - confidence[place == p].sum()) for p in np.unique(place)]
+    assert calibration_error(reliability(evaluation)) == pytest.approx(sum(gaps) / len(evaluation))
+
+
+def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error():
+    logits = np.log(np.tile([0.75] + [0.25 / 9] * 9, (4, 1)))
+    assert calibration_error(reliability(evaluate([0, 0, 0, 1], logits))) == pytest.approx(0, abs=1e-12)
+
+
+def test_what_is_answered_above_a_threshold_is_counted(answers):
+    evaluation = evaluate(*answers)
+    for row in answered_above(evaluation, [0, 0.3, 0.5, 0.9]).itertuples():
+        sure = evaluation[evaluation["confidence"] >= row.threshold]
+        assert row.answered == pytest.approx(len(sure) / len(evaluation))
+        assert row.right == pytest.approx(sklearn.metrics.accuracy_score(sure["label"], sure["digit"]))
+
+
+def test_above_every_confidence_nothing_is_answered_and_nothing_is_wrong(answers):
+    (row,) = answered_above(evaluate(*answers), [1.1]).itertuples()
+    assert (row.answered, row.right) == (0, 1)
+
+
+def test_shares_are_scikit_learns_normalised_matrices(answers):
+    labels, logits = answers
+    matrix = confusion_matrix(evaluate(labels, logits))
+    for of, normalize in (("label", "true"), ("answer", "pred")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = sklearn.metrics.confusion_matrix(labels, logits.argmax(1), labels=range(10), normalize=normalize)
+        np.testing.assert_allclose(shares(matrix, of), expected)
+
+
+def test_confused_pairs_are_all_mistakes_the_most_frequent_first(answers):
+    matrix = confusion_matrix(evaluate(*answers))
+    pairs = confused_pairs(matrix)
+    assert sum(count for *_, count in pairs) == matrix.sum() - matrix.trace()
+    assert [count for *_, count in pairs] == sorted((count for *_, count in pairs), reverse=True)
+    assert all(label != digit and matrix[label, digit] == count for label, digit, count in pairs)
+
+
+def test_suspects_are_the_mistakes_with_the_least_likely_labels_first(answers):
+    labels, logits = answers
+    probabilities = scipy.special.softmax(logits.astype(np.float64), axis=1)
+    found = suspects(evaluate(labels, logits))
+    of_label = probabilities[found["index"], found["label"]]
+    assert (np.diff(of_label) >= -1e-12).all()
+    assert len(found) == (labels != logits.argmax(1)).sum()
+
+
+def test_two_models_are_compared_by_scipys_exact_test(answers):
+    labels, logits = answers
+    other = logits + np.random.default_rng(1).normal(size=logits.shape)
+    first, second = evaluate(labels, logits), evaluate(labels, other)
+    found = compare(first, second)
+    wrong, wrong_too = logits.argmax(1) != labels, other.argmax(1) != labels
+    np.testing.assert_array_equal(found.fixed, np.flatnonzero(wrong & ~wrong_too))
+    np.testing.assert_array_equal(found.new, np.flatnonzero(~wrong & wrong_too))
+    np.testing.assert_array_equal(found.shared, np.flatnonzero(wrong & wrong_too))
+    expected = scipy.stats.binomtest(len(found.fixed), len(found.fixed) + len(found.new)).pvalue
+    assert found.p == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_model_is_no_better_than_itself_and_only_compared_on_the_same_images(answers):
+    labels, logits = answers
+    evaluation = evaluate(labels, logits)
+    same = compare(evaluation, evaluation)
+    assert (len(same.fixed), len(same.new), same.p) == (0, 0, 1.0)
+    with pytest.raises(ValueError, match="same images"):
+        compare(evaluation, evaluate((labels + 1) % 10, logits))
+
+
+def test_chosen_images_are_all_that_fit_and_in_the_order_asked_for(answers):
+    evaluation = evaluate(*answers)
+    chosen = choose(evaluation, label=4, digit=9, right=False, confidence=(0.2, 0.6), order="surest first")
+    by_hand = evaluation.query("label == 4 and digit == 9 and 0.2 <= confidence <= 0.6")
+    assert set(chosen["index"]) == set(by_hand["index"])
+    assert len(chosen) > 1
+    assert chosen["confidence"].is_monotonic_decreasing
+    assert list(choose(evaluation, numbers={5, 2, 9_999})["index"]) == [2, 5]
+    assert len(choose(evaluation, right=True)) + len(choose(evaluation, right=False)) == len(evaluation)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_sorts_by_its_column_and_loses_nothing(answers, order):
+    column, ascending = ORDERS[order]
+    chosen = choose(evaluate(*answers), order=order)
+    assert len(chosen) == 2_000
+    assert chosen[column].is_monotonic_increasing if ascending else chosen[column].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("947", {947}), ("1, 3-5", {1, 3, 4, 5}), ("0-99999999", set(range(10_000))), (" , ", None), ("7-3", set())],
+)
+def test_numbers_are_read_from_what_a_visitor_writes(text, numbers):
+    assert read_numbers(text, 10_000) == numbers
+
+
+@pytest.mark.parametrize("text", ["x", "-3", "1-", "9" * 4000, "1.5", "٣x"])
+def test_what_is_no_number_is_named(text):
+    with pytest.raises(ValueError, match="no image number"):
+        read_numbers(text, 10_000)

@@ -9,8 +9,16 @@ from torch import nn
 
 from mnist_core import DigitClassifier
 from mnist_core.architectures import ARCHITECTURES, build
-from mnist_core.explain import answers_on_the_way, diagnose, feature_maps, judge_each_once, recorded
-from mnist_core.preprocess import NAIVE, STAGE_NAMES, Pipeline
+from mnist_core.explain import (
+    answers_on_the_way,
+    diagnose,
+    feature_maps,
+    judge_each_once,
+    occlusion_map,
+    recorded,
+    saliency_map,
+)
+from mnist_core.preprocess import NAIVE, STAGE_NAMES, Pipeline, to_tensor
 from mnist_core.strokes import place, render
 
 SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 120, (200, 90)), 16)
@@ -132,3 +140,48 @@ def test_two_visitors_see_their_own_images():
     for number, maps in seen.items():
         assert len(maps) == 10
         assert all(np.allclose(one, expected[number]) for one in maps)
+
+
+def test_the_occlusion_map_is_what_covering_by_hand_loses(classifier):
+    image = classifier.pipeline.run(SEVEN).image
+    before = classifier.judge([classifier.pipeline.run(SEVEN)])[0].probabilities
+    side, losses = 5, []
+    for top in range(1 - side, 28, 2):
+        for left in range(1 - side, 28, 2):
+            if top <= 14 < top + side and left <= 14 < left + side:
+                covered = image.copy()
+                covered[max(0, top) : top + side, max(0, left) : left + side] = 0
+                losses.append(before[7] - classifier.probabilities(to_tensor(covered[None]))[0, 7])
+    found = occlusion_map(classifier, image, 7)
+    assert found.shape == (28, 28)
+    assert len(losses) > 3
+    assert found[14, 14] == pytest.approx(np.mean(losses), abs=1e-6)
+
+
+def test_where_there_is_no_ink_near_nothing_is_lost_by_covering(classifier):
+    image = np.zeros((28, 28), dtype=np.float32)
+    image[10:14, 10:14] = 1
+    found = occlusion_map(classifier, image, 3)
+    assert np.abs(found[20:, 20:]).max() == 0
+    assert np.abs(found[10:14, 10:14]).max() > 0
+
+
+def test_the_saliency_map_is_the_slope_of_the_score(classifier):
+    image = classifier.pipeline.run(SEVEN).image
+    found = saliency_map(classifier, image, 7)
+    step = 1e-2
+    strongest = np.unravel_index(np.abs(found).argmax(), found.shape)
+
+    def score(by: float) -> float:
+        tensor = to_tensor(image[None])
+        tensor[0, 0, *strongest] += by
+        with torch.inference_mode():
+            return float(classifier.model(tensor)[0, 7])
+
+    assert found[strongest] == pytest.approx((score(step) - score(-step)) / (2 * step), rel=0.05)
+
+
+def test_looking_for_reasons_leaves_no_gradient_behind(classifier):
+    saliency_map(classifier, classifier.pipeline.run(SEVEN).image, 7)
+    assert all(parameter.grad is None for parameter in classifier.model.parameters())
+    assert not classifier.model.training

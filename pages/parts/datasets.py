@@ -79,7 +79,6 @@ def answered(card: Card, data: str) -> Answered | None:
         logits = loaders.scan_logits(card, labelled.images, lambda share: _report(bar, share, f"Asking {card.name} …"))
         bar.empty()
         return Answered(data, evaluate(labelled.labels, logits), logits, labelled.images)
-    _choose_archive()
     if not (kept := state.own()) or not kept[1].names:
         return None
     pictures = kept[1]
@@ -115,7 +114,8 @@ def show_fetch() -> None:
 # The visitor's own --------------------------------------------------------------------------------------------
 
 
-def _choose_archive() -> None:
+def choose_archive() -> None:
+    """The ZIP to read, or what was made of the one that was brought."""
     kept = state.own()
     if not kept:
         st.file_uploader(

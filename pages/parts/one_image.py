@@ -25,8 +25,10 @@ MEANING = {
 VOTES = ["model wrong", "label wrong", "ambiguous"]
 
 
-def show_image(card: Card, answers: Answered, number: int) -> None:
+def show_image(card: Card, answers: Answered, number: int, chosen: tuple[int, ...]) -> None:
     """Open the dialog; what is inside runs alone, so it asks the visit which image is meant by now."""
+    if number not in state.walk():
+        state.walk_along(chosen)
 
     @st.dialog("One image", width="large", on_dismiss=state.close_image, icon=":material/zoom_in:")
     def look() -> None:

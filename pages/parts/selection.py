@@ -157,14 +157,13 @@ def _caption(row) -> str:
 
 
 def _why_empty(answers: Answered) -> str:
-    asked = st.session_state
-    if asked["show"] == "Wrong" and not (answers.evaluation["digit"] != answers.evaluation["label"]).any():
-        return "There is nothing to see here: every image was read right. Choose *All* to look at them."
-    pair = answers.evaluation
+    asked, evaluation = st.session_state, answers.evaluation
+    if asked["show"] == "Wrong" and (evaluation["digit"] == evaluation["label"]).all():
+        return "Every image was read right. Choose *All* to look at them."
     for key, column in (("label", "label"), ("answer", "digit")):
         if asked[key] != ANY:
-            pair = pair[pair[column] == int(asked[key])]
-    if pair.empty:
-        return "No image has this label and this answer together."
-    words = {"Wrong": "read wrong", "Right": "read right", "All": "left by the other filters"}[asked["show"]]
-    return f"None of the {len(pair):,} images of this label and answer is {words}. Take a filter away, or choose *All*."
+            evaluation = evaluation[evaluation[column] == int(asked[key])]
+    if evaluation.empty:
+        return "No image has this label and this answer together. Take the choice away, or choose another cell."
+    words = {"Wrong": "Nothing of what is chosen was read wrong.", "Right": "Nothing of what is chosen was read right."}
+    return f"{words.get(asked['show'], 'No image fits all filters.')} Take a filter away, or choose *All*."

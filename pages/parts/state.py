@@ -61,6 +61,10 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
         _show(board().now)
+        # Of itself a widget on the next page takes the kept value over one run too late.
+        for key in (SOURCE, PEN, SAMPLE):
+            if key in st.session_state:
+                st.session_state[key] = st.session_state[key]
 
 
 def need_frame() -> None:
@@ -199,7 +203,11 @@ def open_image(number: int, walk: Sequence[int] = ()) -> None:
     """Open one image; `walk` is the row of images through which next and previous lead."""
     st.query_params[IMAGE] = str(number)
     if walk:
-        st.session_state["walk"] = tuple(int(step) for step in walk)
+        walk_along(walk)
+
+
+def walk_along(numbers: Sequence[int]) -> None:
+    st.session_state["walk"] = tuple(int(number) for number in numbers)
 
 
 def opened() -> str | None:

@@ -1,0 +1,182 @@
+"""A visitor's ZIP: what can be used counts, what cannot is told by name, and no archive can hurt the server."""
+
+import contextlib
+import io
+import struct
+import time
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_core import labelled
+from mnist_core.labelled import ArchiveError, read_archive
+from mnist_core.preprocess import Pipeline
+from mnist_core.strokes import place, render
+
+ONE = render(place([[(0, 0), (2, 90)]], 170, (140, 140)), 16)
+SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def pack(files: dict[str, bytes | str], how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", how) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def reasons(pictures) -> dict[str, str]:
+    return {skipped.name: skipped.reason for skipped in pictures.skipped}
+
+
+@pytest.mark.parametrize("name", ["7/a.png", "my digits/train/7/a.png", "7/deep/er/a.png", "3/7/ä ☃ '.png", "7\\a.png"])
+def test_the_innermost_folder_named_like_a_digit_is_the_label(name):
+    pictures = read_archive(pack({name: as_png(SEVEN)}))
+    assert list(pictures.labels) == [7]
+    assert pictures.skipped == []
+
+
+def test_pictures_come_as_the_pipeline_makes_them():
+    pictures = read_archive(pack({"7/a.png": as_png(SEVEN), "1/b.png": as_png(ONE)}))
+    for image, ink in zip(pictures.images, (SEVEN, ONE), strict=True):
+        np.testing.assert_allclose(image / 255, Pipeline().run(ink).image, atol=1e-6)
+
+
+def test_a_csv_gives_the_labels_wherever_it_lies():
+    files = {"a.png": as_png(SEVEN), "b/c.png": as_png(ONE)}
+    for folder in ("", "all/of it/"):
+        archive = {f"{folder}{name}": content for name, content in files.items()}
+        pictures = read_archive(pack({**archive, f"{folder}labels.csv": "\ufefffile,label\na.png,7\nb/c.png,1\n"}))
+        assert dict(zip(pictures.names, pictures.labels, strict=True)) == {f"{folder}a.png": 7, f"{folder}b/c.png": 1}
+        assert pictures.skipped == []
+
+
+def test_wrong_labels_missing_rows_and_missing_files_are_told_by_name():
+    rows = "label,file\nnine,a.png\n12,b.png\n,c.png\n7,gone.png\n7,e.png\n"
+    pngs = {name: as_png(SEVEN) for name in ("a.png", "b.png", "c.png", "d.png", "e.png")}
+    pictures = read_archive(pack({"labels.csv": rows, **pngs}))
+    assert pictures.names == ["e.png"]
+    told = reasons(pictures)
+    assert told.keys() == {"a.png", "b.png", "c.png", "d.png", "gone.png"}
+    assert "'nine'" in told["a.png"]
+    assert "no row" in told["d.png"]
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_counts():
+    whole = as_png(SEVEN)
+    files = {
+        "7/whole.png": whole,
+        "7/cut.png": whole[: len(whole) // 2],
+        "7/text.png": b"no picture",
+        "7/blank.png": as_png(np.full((50, 50), 255, dtype=np.uint8)),
+        "nowhere/a.png": whole,
+        "7/line\nbreak\x1b[31m.png": b"",
+        "__MACOSX/7/._whole.png": b"litter",
+        "7/.DS_Store": b"litter",
+    }
+    pictures = read_archive(pack(files))
+    assert pictures.names == ["7/whole.png"]
+    told = reasons(pictures)
+    assert told.keys() == {"7/cut.png", "7/text.png", "7/blank.png", "nowhere/a.png", "7/line\ufffdbreak\ufffd[31m.png"}
+    assert all(told.values())
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_stopped_at_the_limit():
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("7/bomb.png", "w", force_zip64=True) as file:
+            for _ in range(100):
+                file.write(bytes(1_000_000))
+        archive.writestr("7/whole.png", as_png(SEVEN))
+    tracemalloc.start()
+    pictures = read_archive(bomb.getvalue())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert pictures.names == ["7/whole.png"]
+    assert "10 MB" in reasons(pictures)["7/bomb.png"]
+    assert peak < 60_000_000
+
+
+def test_a_file_whose_header_lies_about_its_size_is_skipped():
+    content = bytearray(pack({"7/lie.png": as_png(SEVEN)}))
+    entry = content.rfind(b"PK\1\2")
+    content[entry + 24 : entry + 28] = struct.pack("<I", 5)
+    assert list(reasons(read_archive(bytes(content)))) == ["7/lie.png"]
+
+
+def test_many_files_that_are_large_together_are_stopped(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_UNPACKED", 3 * len(as_png(SEVEN)))
+    pictures = read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(6)}))
+    assert len(pictures.names) == 3
+    assert len(pictures.skipped) == 3
+
+
+def test_pictures_of_very_many_pixels_use_up_a_budget(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_MEGAPIXELS", 0.2)
+    pictures = read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(4)}))
+    assert len(pictures.names) == 2  # 280 x 280 pixels each
+    assert "megapixels" in reasons(pictures)["7/3.png"]
+
+
+def test_more_pictures_than_a_visit_may_bring_are_told(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_PICTURES", 3)
+    pictures = read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(5)}))
+    assert len(pictures.names) == 3
+    assert list(reasons(pictures)) == ["7/3.png", "7/4.png"]
+
+
+def test_an_archive_that_lists_far_too_many_files_is_refused_at_once():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(25_000):
+            archive.writestr(zipfile.ZipInfo(f"7/{number}"), b"")
+    started = time.perf_counter()
+    with pytest.raises(ArchiveError, match="far more files"):
+        read_archive(file.getvalue())
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"nonsense" * 100, b"PK\5\6" + b"\xff" * 8 + b"\1" + b"\0" * 20])
+def test_what_is_no_zip_is_told_in_a_sentence(content):
+    with pytest.raises(ArchiveError, match=r"ZIP|\.$"):
+        read_archive(content)
+
+
+def test_a_zip_cut_or_altered_anywhere_never_ends_in_another_error():
+    content = pack({"7/a.png": as_png(SEVEN), "labels/x.png": as_png(ONE)})
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        spoilt = bytearray(content)
+        for place_ in rng.integers(0, len(content), 3):
+            spoilt[place_] = rng.integers(0, 256)
+        with contextlib.suppress(ArchiveError):
+            pictures = read_archive(bytes(spoilt))
+            assert len(pictures.names) == len(pictures.images) == len(pictures.labels)
+
+
+@pytest.mark.parametrize("table", ["name,digit\na.png,7\n", "", "\x00\x01\x02"])
+def test_a_csv_without_its_first_line_is_told(table):
+    with pytest.raises(ArchiveError, match="file,label"):
+        read_archive(pack({"labels.csv": table, "a.png": as_png(SEVEN)}))
+
+
+def test_a_locked_file_is_told():
+    content = bytearray(pack({"7/a.png": as_png(SEVEN)}))
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.find(mark) + offset] |= 1
+    assert "password" in reasons(read_archive(bytes(content)))["7/a.png"]
+
+
+def test_progress_goes_up_to_the_end():
+    told: list[float] = []
+    read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(4)}), told.append)
+    assert told == [0.25, 0.5, 0.75, 1.0]

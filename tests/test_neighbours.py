@@ -1,0 +1,90 @@
+"""Maps and neighbours: what is nearest is scikit-learn's, and a map belongs to its weights and to no others."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
+
+from mnist_core import CheckpointError, neighbours
+from mnist_core.architectures import ARCHITECTURES, build
+from mnist_core.checkpoints import list_checkpoints
+from mnist_core.data import Labelled
+from mnist_core.neighbours import Landscape, embed, load_landscape, main, nearest, project, save_landscape
+
+
+def test_the_nearest_are_scikit_learns():
+    rng = np.random.default_rng(2)
+    points, among = rng.normal(size=(700, 12)), rng.normal(size=(900, 12))
+    expected = NearestNeighbors(n_neighbors=8).fit(among).kneighbors(points, return_distance=False)
+    np.testing.assert_array_equal(nearest(points, among), expected)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_last_layer_turns_what_is_embedded_into_the_logits(architecture):
+    torch.manual_seed(1)
+    model = build(architecture).eval()
+    tensors = torch.randn(3, 1, 28, 28)
+    features = torch.from_numpy(embed(model, tensors))
+    with torch.inference_mode():
+        torch.testing.assert_close(model[-1](features), model(tensors), rtol=1e-4, atol=1e-5)
+    assert not any(layer.training for layer in model.modules())
+
+
+def test_the_map_keeps_neighbours_together():
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(300, 60)) + 8 * np.eye(60)[rng.integers(0, 5, 300)]
+    places = project(points)
+    assert places.shape == (300, 2)
+    assert np.abs(places).max() == pytest.approx(1)
+    assert trustworthiness(points, places, n_neighbors=8) > 0.85
+
+
+@pytest.fixture
+def landscape():
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 10, (50, 8))
+    return Landscape(rng.uniform(-1, 1, (50, 2)), rng.integers(0, 60_000, (50, 8)), labels)
+
+
+def test_a_landscape_comes_back_from_disk(save_untrained, landscape, tmp_path):
+    card = save_untrained()
+    save_landscape(landscape, card, tmp_path)
+    found = load_landscape(card, tmp_path)
+    np.testing.assert_allclose(found.places, landscape.places, atol=1e-3)
+    np.testing.assert_array_equal(found.neighbours, landscape.neighbours)
+    np.testing.assert_array_equal(found.labels, landscape.labels)
+
+
+def test_a_map_of_other_weights_or_none_at_all_is_told(save_untrained, landscape, tmp_path):
+    card, other = save_untrained("one"), save_untrained("other", "simple_cnn")
+    with pytest.raises(CheckpointError, match="python -m mnist_core.neighbours"):
+        load_landscape(card, tmp_path)
+    save_landscape(landscape, other, tmp_path)
+    (tmp_path / "other.map.npz").rename(tmp_path / "one.map.npz")
+    with pytest.raises(CheckpointError, match="belongs to other weights"):
+        load_landscape(card, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 cut", b"\x93NUMPY"])
+def test_a_broken_map_is_told(save_untrained, tmp_path, content):
+    card = save_untrained()
+    (tmp_path / "small.map.npz").write_bytes(content)
+    with pytest.raises(CheckpointError, match="small.map.npz is broken"):
+        load_landscape(card, tmp_path)
+
+
+def test_the_command_computes_what_is_lacking_and_nothing_twice(save_untrained, tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(5)
+    pictures = [Labelled(rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, 10, n)) for n in (90, 50)]
+    monkeypatch.setattr(neighbours, "load_mnist", lambda split: pictures[split == "test"])
+    save_untrained("small")
+    card_file = tmp_path / "small.json"
+    card_file.write_text(card_file.read_text().replace("made up", "mnist"))
+    assert main(["--folder", str(tmp_path)]) == 0
+    assert "small.map.npz: 50 images" in capsys.readouterr().out
+    (card,), _ = list_checkpoints(tmp_path)
+    found = load_landscape(card, tmp_path)
+    np.testing.assert_array_equal(found.labels, pictures[0].labels[found.neighbours])
+    assert main(["--folder", str(tmp_path)]) == 0
+    assert "Every checkpoint has its map" in capsys.readouterr().out
