@@ -119,10 +119,9 @@ def show_two_models(card: Card, answers: Answered) -> list[int] | None:
         required=True,
         key="kind",
         bind="query-params",
-        format_func=lambda kind: f"{kind}: {len(sets[kind])}",
         on_change=lambda: state.put_back({"show": "All", "sheet": 1}),
     )
-    st.caption(f"{kind}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them.")
+    st.caption(f"{kind}, {len(sets[kind])}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them.")
     difference = confusion_matrix(second.evaluation) - confusion_matrix(answers.evaluation)
     key = f"difference {state.chart_turn()}"
     st.plotly_chart(

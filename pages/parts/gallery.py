@@ -26,5 +26,4 @@ def show_gallery(pictures: Sequence[Picture], open_picture: Callable[[int], None
                     type="tertiary",
                     on_click=open_picture,
                     args=[picture.number],
-                    help=picture.words,
                 )
