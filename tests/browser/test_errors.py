@@ -1,0 +1,252 @@
+"""The errors page in a real browser: from a cell of the matrix to its images, to one image and on to other pages."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from mnist_core.checkpoints import list_checkpoints, load_answers
+from mnist_core.data import load_embedded_digits, mnist_is_here
+from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
+from pages.parts.pictures import png
+from tests.browser.serving import serve
+from tests.browser.visitor import PHONE
+
+# Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
+PLACE = """([row, column]) => {
+    const chart = document.querySelector(".js-plotly-plot"), { xaxis, yaxis } = chart._fullLayout;
+    const box = chart.getBoundingClientRect();
+    return [box.x + xaxis._offset + xaxis.l2p(column), box.y + yaxis._offset + yaxis.l2p(row)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def evaluations():
+    """How each model answered the test set, in the order of the model picker."""
+    return {card.name: evaluate(*load_answers(card)) for card in list_checkpoints()[0]}
+
+
+@pytest.fixture(scope="module")
+def evaluation(evaluations):
+    return next(iter(evaluations.values()))
+
+
+@pytest.fixture(scope="module")
+def bare_address(tmp_path_factory) -> Iterator[str]:
+    """A server that has no MNIST and cannot fetch it."""
+    with serve(MNIST_DATA_DIR=str(tmp_path_factory.mktemp("empty")), https_proxy="http://127.0.0.1:9") as address:
+        yield address
+
+
+def wait_for_chart(page: Page) -> None:
+    page.wait_for_function("!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p")
+    expect(page.locator(".st-key-gallery")).to_be_visible()
+
+
+def click_cell(page: Page, row: int, column: int) -> None:
+    page.mouse.click(*page.evaluate(PLACE, [row, column]))
+
+
+def gallery(page: Page) -> set[int]:
+    """The numbers of the images that the gallery shows, as its keys have them."""
+    names = page.locator(".st-key-gallery [class*='st-key-gallery-']").evaluate_all("es => es.map(e => e.className)")
+    return {int(re.search(r"st-key-gallery-(\d+)", name)[1]) for name in names}
+
+
+def expect_gallery(page: Page, numbers: set[int]) -> None:
+    expect(page.get_by_text(re.compile(rf"^{len(numbers):,} images?$"))).to_be_visible()
+    expect(page.locator(".st-key-gallery img")).to_have_count(min(50, len(numbers)))
+    for _ in range(100):  # what goes away is greyed out for a moment before it goes
+        if gallery(page) == numbers:
+            break
+        page.wait_for_timeout(100)
+    assert gallery(page) == numbers
+
+
+def chip(page: Page, words: str):
+    return page.locator(".st-key-chips").get_by_role("button", name=words)
+
+
+def of_pair(evaluation, label: int, digit: int) -> set[int]:
+    return set(evaluation.query("label == @label and digit == @digit")["index"])
+
+
+def test_a_click_on_a_cell_shows_exactly_its_images_and_the_chip_takes_it_back(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    for label, digit, _ in confused_pairs(confusion_matrix(evaluation))[:2]:
+        click_cell(page, label, digit)
+        expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+        expect_gallery(page, of_pair(evaluation, label, digit))
+        assert f"label={label}" in page.evaluate("location.search")
+        assert f"answer={digit}" in page.evaluate("location.search")
+    chip(page, "read as").click()
+    expect(page.get_by_text(re.compile(rf"^{len(evaluation.query('label != digit'))} images$"))).to_be_visible()
+    assert page.evaluate("location.search") == ""
+    click_cell(page, label, digit)  # the same cell once more
+    expect_gallery(page, of_pair(evaluation, label, digit))
+
+
+def test_a_digits_name_selects_its_row_or_column(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    label, digit, _ = confused_pairs(confusion_matrix(evaluation))[0]
+    click_cell(page, label, -1)
+    expect(chip(page, f"labelled {label}")).to_be_visible()
+    expect_gallery(page, set(evaluation.query("label == @label and digit != label")["index"]))
+    click_cell(page, -1, digit)
+    expect(chip(page, f"read as {digit}")).to_be_visible()
+    expect_gallery(page, set(evaluation.query("digit == @digit and digit != label")["index"]))
+
+
+def test_the_keyboard_reaches_the_most_confused_pair(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    label, digit, _ = confused_pairs(confusion_matrix(evaluation))[0]
+    page.get_by_role("combobox", name="Most confused").focus()
+    page.keyboard.type(f"{label} read as {digit}")
+    page.keyboard.press("Enter")
+    expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+    expect_gallery(page, of_pair(evaluation, label, digit))
+
+
+def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
+    if not mnist_is_here():
+        pytest.skip("only images that are there can be sent on")
+    label, digit, count = confused_pairs(confusion_matrix(evaluation))[0]
+    first, second = evaluation.query("label == @label and digit == @digit").sort_values(
+        "confidence", ascending=False, kind="stable"
+    )["index"][:2]
+    page = open_page(f"errors?label={label}&answer={digit}")
+    wait_for_chart(page)
+    page.locator(f".st-key-gallery-{first} button").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(f"Image {first}")).to_be_visible()
+    dialog.get_by_role("button", name="Next").click()
+    expect(dialog.get_by_text(f"Image {second}")).to_be_visible()
+    expect(dialog.get_by_text(f"2 of {count}")).to_be_visible()
+    dialog.get_by_text("Occlusion", exact=True).click()
+    expect(dialog.get_by_text("covered with paper")).to_be_visible()
+    dialog.get_by_text("Saliency", exact=True).click()
+    expect(dialog.get_by_text("more ink here")).to_be_visible()
+    dialog.get_by_role("button", name="Draw").click()
+    expect(page.locator("h1").first).to_have_text("Draw")
+    expect(page.get_by_text(f"On the desk: Image {second}")).to_be_visible()
+    expect(page.locator("h2").first).to_have_text(re.compile(r"\d"))
+
+
+def test_a_vote_can_be_taken_away_as_csv(open_page):
+    page = open_page("errors?image=947")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("label wrong", exact=True).click()
+    page.wait_for_timeout(1000)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("1 given in this visit")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Your verdicts as CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0] == "index,label,digit,confidence,verdict"
+    assert lines[1].startswith("947,8,")
+    assert lines[1].endswith("label wrong")
+
+
+def test_the_pages_of_the_gallery_hold_every_image_once(open_page, evaluation):
+    page = open_page("errors?show=Right&label=5")
+    wait_for_chart(page)
+    right = set(evaluation.query("label == 5 and digit == 5")["index"])
+    first = gallery(page)
+    assert len(first) == 50
+    page.locator(".st-key-sheet button").filter(has_text=re.compile("^2$")).click()
+    expect(page.locator(f".st-key-gallery-{min(first)}")).to_have_count(0)
+    expect(page.locator(".st-key-gallery img")).to_have_count(50)
+    second = gallery(page)
+    assert not first & second
+    assert first | second <= right
+
+
+def test_two_models_are_compared(open_page, evaluations):
+    if len(evaluations) < 2:
+        pytest.skip("there is one model only")
+    (one, first), (other, second) = list(evaluations.items())[:2]
+    comparison = compare(first, second)
+    page = open_page("errors?door=Two+models")
+    wait_for_chart(page)
+    expect(page.get_by_text("McNemar")).to_be_visible()
+    expect_gallery(page, set(comparison.fixed.tolist()))
+    page.get_by_text("New", exact=True).click()
+    expect_gallery(page, set(comparison.new.tolist()))
+    page.get_by_text("Shared", exact=True).click()
+    expect_gallery(page, set(comparison.shared.tolist()))
+
+
+def test_a_lasso_on_the_map_fills_the_gallery(open_page):
+    page = open_page("errors?door=Map&show=All")
+    page.wait_for_function("!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p")
+    page.wait_for_timeout(1500)
+    box = page.locator(".js-plotly-plot").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + min(box["height"], 800 - box["y"]) / 2
+    page.mouse.move(x - 80, y - 80)
+    page.mouse.down()
+    for dx, dy in ((80, -80), (80, 80), (-80, 80), (-80, -78)):
+        page.mouse.move(x + dx, y + dy, steps=5)
+    page.mouse.up()
+    button = chip(page, "from the map")
+    expect(button).to_be_visible()
+    caught = int(re.sub(r"\D", "", button.inner_text()))
+    assert 0 < caught < 10_000
+    expect(page.get_by_text(re.compile(rf"^{caught:,} images?$"))).to_be_visible()
+    button.click()
+    expect(page.get_by_text(re.compile(r"^10,000 images$"))).to_be_visible()
+
+
+def test_a_visitors_zip_is_evaluated_and_its_faults_are_named(open_page, tmp_path):
+    digits = load_embedded_digits()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(20):
+            archive.writestr(f"mine/{digits.labels[number]}/{number}.png", png(digits.images[number] / 255))
+        archive.writestr("mine/3/broken.png", b"nothing")
+    (tmp_path / "mine.zip").write_bytes(file.getvalue())
+    page = open_page("errors?data=Your+own")
+    page.locator("input[type=file]").set_input_files(tmp_path / "mine.zip")
+    expect(page.get_by_text("20 pictures of mine.zip")).to_be_visible()
+    expect(page.get_by_text("What was left out, and why (1)")).to_be_visible()
+    wait_for_chart(page)
+
+
+@pytest.mark.parametrize("view", ["desktop", "phone"])
+def test_the_matrix_is_in_sight_at_once_and_nothing_is_wider_than_the_screen(open_page, view):
+    page = open_page("errors", **({"viewport": PHONE} if view == "phone" else {}))
+    wait_for_chart(page)
+    assert page.evaluate(PLACE, [5, 5])[1] < page.viewport_size["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_without_mnist_a_click_still_selects_and_a_failed_download_is_a_sentence(chromium, bare_address, evaluation):
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{bare_address}/errors")
+    wait_for_chart(page)
+    label, digit, _ = confused_pairs(confusion_matrix(evaluation))[0]
+    click_cell(page, label, digit)
+    expect_gallery(page, of_pair(evaluation, label, digit))
+    page.get_by_role("button", name="Download MNIST").click()
+    expect(page.get_by_text("could not be downloaded")).to_be_visible(timeout=60_000)
+    assert page.locator("[data-testid=stException]").count() == 0
+    page.close()
+
+
+def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    matrix = confusion_matrix(evaluation)
+    cells = [(i, j) for i, j in np.argwhere(matrix) if i != j][:6]
+    for row, column in cells:
+        click_cell(page, int(row), int(column))
+    row, column = map(int, cells[-1])
+    expect(chip(page, f"{row} read as {column}")).to_be_visible()
+    expect_gallery(page, of_pair(evaluation, row, column))
