@@ -35,6 +35,7 @@ class Board:
     shown: tuple[dict, ...] = ()
     turn: int = 0
     heard: bytes = b""  # the last picture that the canvas sent: it stands there again on every rerun
+    echo_due: bool = False  # it was told to redraw itself, and will say so
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
         _show(board().now)
+        st.session_state["board"] = replace(board(), echo_due=False)  # a new canvas does not report what it was given
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
             if key in st.session_state:
@@ -90,14 +92,17 @@ def board() -> Board:
 
 
 def hear_canvas(strokes: list[dict], png: bytes) -> None:
-    """Take in what the canvas says. What it repeats, or says back after it was told to redraw, is no new stroke."""
+    """Take in what the canvas says. What it repeats, or says back after it was told to redraw, is nothing new."""
     before = board()
     if not png or png == before.heard:
         return
+    if before.echo_due and len(strokes) == len(before.now.strokes):
+        # Its pixels may differ by a shade from those it was told of; the ink must stay the same ink.
+        st.session_state["board"] = replace(before, heard=png, echo_due=False)
+        return
     drawing = Drawing(tuple(strokes), png if strokes else b"")
-    echo = len(strokes) == len(before.now.strokes)
-    after = replace(before, now=drawing, heard=png)
-    st.session_state["board"] = after if echo else replace(after, past=(*before.past, before.now)[-50:], future=())
+    past = (*before.past, before.now)[-50:]
+    st.session_state["board"] = replace(before, now=drawing, heard=png, past=past, future=(), echo_due=False)
 
 
 def undo() -> None:
@@ -122,7 +127,8 @@ def draw(drawing: Drawing) -> None:
 
 def _show(drawing: Drawing, **changes) -> None:
     before = board()
-    st.session_state["board"] = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, **changes)
+    after = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, echo_due=True, **changes)
+    st.session_state["board"] = after
 
 
 def bring(name: str, content: bytes) -> None:
