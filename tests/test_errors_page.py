@@ -118,6 +118,8 @@ def test_a_link_opens_what_it_names(answers):
         {"sheet": "0"},
         {"sure": "lots"},
         {"image": "x" * 500},
+        {"door": "Window"},
+        {"further": "Nowhere"},
     ],
 )
 def test_a_link_with_nonsense_opens_the_usual_and_says_so(answers, parameters):

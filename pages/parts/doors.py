@@ -14,6 +14,7 @@ from pages.parts.selection import select
 DOORS = ["Matrix", "Map", "Two models"]
 CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
 KINDS = {"Fixed": "wrong before, right now", "New": "right before, wrong now", "Shared": "wrong in both"}
+COLOURS = ["label", "right or wrong"]
 ASK = "Choose a pair …"
 
 
@@ -72,9 +73,7 @@ def show_map(card: Card, answers: Answered) -> None:
     except CheckpointError as error:
         st.markdown(str(error))
         return
-    by = st.segmented_control(
-        "Colours", ["label", "right or wrong"], default="label", required=True, key="colours", bind="query-params"
-    )
+    by = st.segmented_control("Colours", COLOURS, default="label", required=True, key="colours", bind="query-params")
     key = f"map {state.chart_turn()}"
 
     def caught() -> None:
@@ -121,7 +120,9 @@ def show_two_models(card: Card, answers: Answered) -> list[int] | None:
         bind="query-params",
         on_change=lambda: state.put_back({"show": "All", "sheet": 1}),
     )
-    st.caption(f"{kind}, {len(sets[kind])}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them.")
+    st.caption(
+        f"{kind}, {len(sets[kind])}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them."
+    )
     difference = confusion_matrix(second.evaluation) - confusion_matrix(answers.evaluation)
     key = f"difference {state.chart_turn()}"
     st.plotly_chart(

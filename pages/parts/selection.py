@@ -29,9 +29,11 @@ READS = {  # what may stand in an address
 }
 
 
-def misread(parameters: Mapping[str, str]) -> list[str]:
-    """The entries of the address that mean to be filters and are none."""
-    return [f"{key}={text}" for key, text in parameters.items() if key in READS and not READS[key](text)]
+def misread(parameters: Mapping[str, str], options: Mapping[str, Collection[str]]) -> list[str]:
+    """The entries of the address that mean to be filters, or one of the page's options, and are none."""
+    wrong = [key for key, text in parameters.items() if key in READS and not READS[key](text)]
+    wrong += [key for key, text in parameters.items() if key in options and text not in options[key]]
+    return [f"{key}={parameters[key][:40]}" for key in wrong]
 
 
 def select(label: int | None, digit: int | None, show: str = "Wrong") -> None:
@@ -124,7 +126,8 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
         chips.append((f"numbers {text[:20]}", unselect, {"find": ""}))
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):
         if not chips:
-            st.caption("Choose a cell, or a digit's name beside the matrix, to narrow this down.")
+            # As high as a chip, so that the gallery stays where it is when one comes.
+            st.button("Every label and answer", key="chip none", type="tertiary", disabled=True)
         for words, undo, values in chips:
             st.button(
                 words, icon=":material/close:", key=f"chip {words}", on_click=undo, kwargs=values, help="Take this away"
