@@ -39,6 +39,9 @@ with st.sidebar:
         help="Every page asks this model. It stands in the page's address, so a link shows another person the same.",
     )
     chosen = loaders.chosen_card()
+    if chosen.name != names[0] and state.MODEL not in st.query_params:
+        # A link of the page list leads to an address without it.
+        st.query_params[state.MODEL] = chosen.name
     st.caption(f"{chosen.test.accuracy:.2%} of MNIST's test images right, {chosen.parameters:,} parameters.")
 
 page.run()

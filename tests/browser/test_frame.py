@@ -1,5 +1,7 @@
 """The frame around the pages: links that lead into the middle of the app, and what travels in the address."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -23,14 +25,14 @@ def test_the_chosen_model_stands_in_the_address_and_stays_over_pages(open_page):
     page.get_by_role("link", name="Draw").click()
     expect(page.locator("h1")).to_have_text("Draw")
     expect(page.get_by_test_id("stSidebar").get_by_text("242,762 parameters")).to_be_visible()
-    assert "model=mlp" in page.url
+    expect(page).to_have_url(re.compile("model=mlp"))
 
 
 def test_a_model_can_be_chosen_on_its_card(open_page):
     page = open_page("models")
     page.locator(".st-key-ask-simple_cnn button").click()
     expect(page.get_by_test_id("stSidebar").get_by_text("607,394 parameters")).to_be_visible()
-    assert "model=simple_cnn" in page.url
+    expect(page).to_have_url(re.compile("model=simple_cnn"))
 
 
 @pytest.mark.parametrize("path", ["", "models", "preprocessing"])
