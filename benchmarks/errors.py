@@ -57,7 +57,7 @@ WATCH = """(seen) => {
 def open_page(browser: Browser, address: str) -> tuple[Page, float]:
     page = browser.new_context(viewport=DESKTOP).new_page()
     page.goto(address, wait_until="commit")
-    page.wait_for_function(DRAWN, polling="raf")
+    page.wait_for_function(DRAWN, polling="raf", timeout=120_000)
     return page, page.evaluate("performance.now()")
 
 

@@ -122,16 +122,17 @@ with gallery:
     show_fetch()
     chosen = choose_images(answers, within)
     show_chosen(answers, chosen)
-doubts, trust, report = st.tabs(FURTHER, on_change="rerun", key="further", bind="query-params")
-if doubts.open:
-    with doubts:
-        show_doubts(answers)
-if trust.open:
-    with trust:
-        show_trust(answers.evaluation)
-if report.open:
-    with report:
-        show_report(card, answers)
+st.subheader("Look further", anchor=False)
+# Nothing of this is drawn before it is asked for: the matrix would have to wait for it.
+further = st.segmented_control(
+    "Look further", FURTHER, key="further", bind="query-params", label_visibility="collapsed"
+)
+if further == FURTHER[0]:
+    show_doubts(answers)
+elif further == FURTHER[1]:
+    show_trust(answers.evaluation)
+elif further == FURTHER[2]:
+    show_report(card, answers)
 if number := state.opened():
     if number.isdecimal() and int(number) < len(answers.evaluation):
         show_image(card, answers, int(number), tuple(chosen["index"]))

@@ -155,7 +155,7 @@ def test_an_opened_image_shows_every_models_answer_and_leads_to_the_next(answers
 
 
 def test_a_vote_is_kept_and_counted():
-    app = open_page(image="947")
+    app = open_page(image="947", further="Right or mislabelled?")
     app.segmented_control(key="vote MNIST test 947").select("label wrong").run()
     assert app.session_state["votes"] == {("MNIST test", 947): "label wrong"}
     assert any("1 given in this visit" in text.value for text in app.caption)

@@ -141,7 +141,7 @@ def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
 
 
 def test_a_vote_can_be_taken_away_as_csv(open_page):
-    page = open_page("errors?image=947")
+    page = open_page("errors?image=947&further=Right+or+mislabelled%3F")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("label wrong", exact=True).click()
     page.wait_for_timeout(1000)
