@@ -191,6 +191,14 @@ def test_missing_files_are_fetched_once_with_a_progress_bar(mirrors, capsys):
     assert raw_files() == FILES
 
 
+def test_a_download_tells_how_far_it_has_come(mirrors):
+    mirrors("good")
+    told: list[tuple[str, float]] = []
+    load_mnist("test", lambda name, share: told.append((name, share)))
+    assert {name for name, share in told if share == 1} == {*ARCHIVES}
+    assert all(0 < share <= 1 for _, share in told)
+
+
 def test_the_folder_is_data_at_the_root_unless_the_environment_names_one(monkeypatch, tmp_path):
     monkeypatch.delenv("MNIST_DATA_DIR", raising=False)
     assert mnist_folder() == Path(__file__).resolve().parent.parent / "data"
