@@ -38,6 +38,7 @@ def take(browser: Browser, address: str, name: str, look: str, folder: Path) -> 
         if viewport == PHONE:
             page.get_by_test_id("stSidebarCollapseButton").click()
     page.mouse.move(5, 5)
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
     page.wait_for_timeout(3000)
     page.screenshot(path=folder / f"{name}-{look}.png")
     context.close()
