@@ -7,7 +7,7 @@ from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, confusion_chart, map_chart, matrix_difference_chart
+from pages.parts.charts import STILL, map_chart, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
 from pages.parts.selection import select
 
@@ -41,7 +41,7 @@ def show_matrix(answers: Answered) -> None:
         diagonal = st.toggle("Hits", True, key="hits", bind="query-params", help="The diagonal: what was read right.")
     key = f"matrix {state.chart_turn()}"
     chart.plotly_chart(
-        confusion_chart(matrix, CELLS[of], diagonal, pressable=True, written="labelled"),
+        loaders.matrix_figure(matrix, CELLS[of], diagonal),
         key=key,
         config=STILL,
         on_select=lambda: _pressed(key),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 import torch
 
@@ -17,6 +18,7 @@ from mnist_core.figures import load_averages
 from mnist_core.neighbours import Landscape, load_landscape
 from mnist_core.preprocess import Pipeline, to_tensor
 from pages.parts import state
+from pages.parts.charts import confusion_chart
 
 
 def shelf() -> tuple[list[Card], list[str]]:
@@ -145,6 +147,12 @@ def samples() -> tuple[str, Labelled]:
 @st.cache_resource(max_entries=2, show_spinner="Fetching the test images …")
 def _load_samples(mnist: bool) -> tuple[str, Labelled]:
     return ("MNIST's test images", load_mnist("test")) if mnist else ("scikit-learn's scans", load_embedded_digits())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def matrix_figure(matrix: np.ndarray, of: str, diagonal: bool) -> go.Figure:
+    """The confusion matrix to click on, which plotly takes longer to build than all its numbers to count."""
+    return confusion_chart(matrix, of, diagonal, pressable=True, written="labelled")
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
