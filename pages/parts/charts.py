@@ -18,6 +18,8 @@ BELOW_AND_ABOVE = (42, 127, 134), (243, 240, 233), (168, 104, 16)
 DIGIT_NAMES = [str(digit) for digit in range(10)]
 # What a visitor may do with a chart: look. Zooming by accident on a phone only loses the picture.
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
+# Two cells clicked quickly one after the other are two clicks, where plotly would see a double one and drop it.
+PRESSABLE = STILL | {"doubleClickDelay": 1}
 
 
 def probabilities_chart(probabilities: np.ndarray, digit: int | None) -> go.Figure:

@@ -7,7 +7,7 @@ from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, map_chart, matrix_difference_chart
+from pages.parts.charts import PRESSABLE, map_chart, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
 from pages.parts.selection import select
 
@@ -43,7 +43,7 @@ def show_matrix(answers: Answered) -> None:
     chart.plotly_chart(
         loaders.matrix_figure(matrix, CELLS[of], diagonal),
         key=key,
-        config=STILL,
+        config=PRESSABLE,
         on_select=lambda: _pressed(key),
         selection_mode="points",
         alt="The confusion matrix: a row for each label, a column for each answer. The list of the most confused pairs "
@@ -128,7 +128,7 @@ def show_two_models(card: Card, answers: Answered) -> list[int] | None:
     st.plotly_chart(
         matrix_difference_chart(difference, (card.name, versus), pressable=True),
         key=key,
-        config=STILL,
+        config=PRESSABLE,
         on_select=lambda: _pressed(key),
         selection_mode="points",
         alt=f"The confusion matrix of {versus} less that of {card.name}.",
