@@ -18,7 +18,7 @@ from mnist_core.preprocess import to_tensor
 def main() -> None:
     images, labels = load_mnist("test")
     tensors = to_tensor(images)
-    print("| model | test accuracy | 95 % interval | parameters | MB | million multiply-adds |")
+    print("| model | test accuracy | 95% interval | parameters | MB | million multiply-adds |")
     print("| --- | --- | --- | --- | --- | --- |")
     for card in list_checkpoints()[0]:
         model, _ = load_checkpoint(card.name)

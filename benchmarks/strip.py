@@ -21,12 +21,12 @@ from mnist_core.strokes import place, render
 from tests.browser.serving import FLAGS, find_chromium, serve
 from tests.browser.visitor import draw
 
-# The last card is written last: when its picture and its words are new, the strip is.
+# The last card is written last: when its picture and its words are new, the strip is. Looking must not cost a layout.
 WATCH_STRIP = """() => {
     const card = () => document.querySelector(".st-key-card-normalise");
-    const seen = () => [card()?.querySelector("img")?.src, card()?.innerText].join();
+    const seen = () => [card()?.querySelector("img")?.src, card()?.textContent].join();
     const before = seen();
-    const drawn = () => seen() !== before && card().querySelector("img").complete && !card().innerText.includes("–");
+    const drawn = () => seen() !== before && card().querySelector("img").complete && !card().textContent.includes("–");
     window.waited = new Promise((done) => {
         let lifted = null;
         document.addEventListener("pointerup", () => { lifted ??= performance.now(); }, { capture: true, once: true });

@@ -262,7 +262,6 @@ def show_walk(classifier: DigitClassifier) -> None:
     with desk.container(width=312):
         read_link()
         ink = choose_ink()
-        write_link()
     verdict = desk.container()
     st.subheader("Step by step", anchor=False)
     head = st.container(horizontal=True, vertical_alignment="center")
@@ -289,16 +288,19 @@ def show_walk(classifier: DigitClassifier) -> None:
         verdict.error(str(error), icon=":material/broken_image:")
     with verdict:
         show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
-        remedy = st.container()
-        st.caption("Or start from an example:")
-        show_examples()
+        remedy, examples = st.container(), st.container()
     for stage, cell, mark in zip(STAGES, cells, changed, strict=True):
         with cell:
             show_card(stage, trace, answers, mark)
+    if answers and answers[-1].digit is not None:
+        with cells[-1]:
+            show_colour_scale(trace)
+    with examples:  # after the strip, which must not wait for what a stroke does not change
+        st.caption("Or start from an example:")
+        show_examples()
+    write_link()
     if not answers or answers[-1].digit is None:
         return
-    with cells[-1]:
-        show_colour_scale(trace)
     diagnosis = diagnose(classifier, ink, trace)
     with remedy:
         show_remedy(diagnosis)
