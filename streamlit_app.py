@@ -29,19 +29,16 @@ if not cards:
 
 with st.sidebar:
     names = [card.name for card in cards]
-    if st.query_params.get(state.MODEL, names[0]) not in names:
-        st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")
+    state.settle_model(names)
     st.selectbox(
         "Model",
         names,
         key=state.MODEL,
-        bind="query-params",
         help="Every page asks this model. It stands in the page's address, so a link shows another person the same.",
     )
+    if not state.write_model(names):
+        st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")
     chosen = loaders.chosen_card()
-    if chosen.name != names[0] and state.MODEL not in st.query_params:
-        # A link of the page list leads to an address without it.
-        st.query_params[state.MODEL] = chosen.name
     st.caption(f"{chosen.test.accuracy:.2%} of MNIST's test images right, {chosen.parameters:,} parameters.")
 
 page.run()

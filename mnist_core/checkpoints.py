@@ -114,9 +114,7 @@ def save_checkpoint(
     folder = Path(folder)
     write_atomically(folder / f"{card.name}.safetensors", weights)
     with replacing(folder / f"{card.name}.answers.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(
-            file, labels=labels.astype(np.uint8), logits=logits.astype(np.float32), sha256=card.sha256
-        )
+        np.savez_compressed(file, labels=labels.astype(np.uint8), logits=logits.astype(np.float32), sha256=card.sha256)
     write_atomically(folder / f"{card.name}.json", card.to_json().encode())
     return card
 

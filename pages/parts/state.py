@@ -69,6 +69,26 @@ def arrive(page: str) -> None:
                 st.session_state[key] = st.session_state[key]
 
 
+def settle_model(names: list[str]) -> None:
+    """Before the picker is shown: this visit's model, or the link's, or the first."""
+    if st.session_state.get(MODEL) not in names:
+        linked = st.query_params.get(MODEL)
+        st.session_state[MODEL] = linked if linked in names else names[0]
+
+
+def write_model(names: list[str]) -> bool:
+    """The picked model into the address; false, and the address left alone, while a link stands there that is nonsense.
+
+    Not bound to the address by Streamlit itself: the page list leads to addresses without it, and it would be lost.
+    """
+    linked, model, usual = st.query_params.get(MODEL), st.session_state[MODEL], names[0]
+    if model == usual and linked is not None and linked not in names:
+        return False
+    if linked != model and (linked, model) != (None, usual):
+        st.query_params[MODEL] = model
+    return True
+
+
 def need_frame() -> None:
     """Run again inside the frame where a link to a page was the first thing that a new server heard.
 

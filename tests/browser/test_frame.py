@@ -28,6 +28,18 @@ def test_the_chosen_model_stands_in_the_address_and_stays_over_pages(open_page):
     expect(page).to_have_url(re.compile("model=mlp"))
 
 
+def test_a_model_picked_in_the_sidebar_answers_on_every_page(open_page):
+    page = open_page()
+    page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+    page.get_by_role("option", name="wide_cnn").click()
+    expect(page).to_have_url(re.compile("model=wide_cnn"))
+    expect(page.get_by_text("wide_cnn waits for ink.")).to_be_visible()
+    page.get_by_role("link", name="Models").click()
+    expect(page.locator("h1")).to_have_text("Models")
+    expect(page.get_by_test_id("stSidebar").get_by_text("3,274,634 parameters")).to_be_visible()
+    expect(page).to_have_url(re.compile("model=wide_cnn"))
+
+
 def test_a_model_can_be_chosen_on_its_card(open_page):
     page = open_page("models")
     page.locator(".st-key-ask-simple_cnn button").click()
