@@ -47,7 +47,7 @@ def show_card(card: Card, chosen: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(card.name, anchor=False)
         if chosen:
-            st.badge("asked now", icon=":material/check:", color="gray")
+            st.button("Asked now", key=f"ask {card.name}", type="tertiary", icon=":material/check:", disabled=True)
         else:
             st.button("Ask this one", key=f"ask {card.name}", type="tertiary", on_click=choose, args=[card.name])
     st.caption(ARCHITECTURES[card.architecture].__doc__.strip().splitlines()[0])

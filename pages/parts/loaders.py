@@ -10,7 +10,7 @@ import torch
 
 from mnist_core import CheckpointError, DigitClassifier
 from mnist_core.architectures import SIDE, multiply_adds
-from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers
+from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers, load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.data import Labelled, Progress, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
@@ -164,5 +164,6 @@ def averages() -> np.ndarray:
 @st.cache_data(max_entries=16, show_spinner=False)
 def cost(name: str, sha256: str) -> tuple[int, int]:
     """Bytes on disk, and multiply-adds for one image."""
-    model = _load_classifier(name, sha256).model
+    # A model of its own: on the shared one, what other visitors ask meanwhile would be counted too.
+    model, _ = load_checkpoint(name, CHECKPOINTS)
     return (CHECKPOINTS / f"{name}.safetensors").stat().st_size, multiply_adds(model, torch.zeros(1, 1, SIDE, SIDE))
