@@ -60,11 +60,10 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
         state.judge(judged, ink)
 
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        if state.is_judged(ink):
-            st.caption(f"Counted as a {state.scorecard()[-1].label}. Not so?")
-        else:
-            st.markdown("Was this right?")
-            st.button("Yes", icon=":material/check:", on_click=judge, args=[prediction.digit], key="right")
+        judged = state.is_judged(ink)
+        st.markdown(f"Counted as a {state.scorecard()[-1].label}." if judged else "Was this right?")
+        right = [prediction.digit]
+        st.button("Yes", icon=":material/check:", on_click=judge, args=right, key="right", disabled=judged)
         with st.popover("It is another digit", icon=":material/edit:"):
             st.caption("What did you write?")
             with st.container(horizontal=True, gap="xxsmall"):
