@@ -162,6 +162,7 @@ def test_image_and_tensor_can_be_taken_away(open_page):
     page = open_page()
     button(page, "example-3").click()
     expect(answer(page)).to_have_text("3")
+    page.wait_for_timeout(HAND)
     page.get_by_role("button", name="Take it away").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Image, 28 x 28 PNG").click()
@@ -179,6 +180,7 @@ def test_every_model_can_be_asked_about_the_same_ink(open_page):
     page = open_page()
     button(page, "example-8").click()
     expect(answer(page)).to_have_text("8")
+    page.wait_for_timeout(HAND)
     page.get_by_text("What do the other models say?").click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
