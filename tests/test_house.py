@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"train", "api", "predict", "explain", "neighbours"},
     {"classifier", "evaluate", "vary", "figures", "labelled"},
+    {"verdicts"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "reviews"},
-    {"paper"},
+    {"paper", "openapi"},
     {"architectures", "ink"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

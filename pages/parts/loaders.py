@@ -36,10 +36,15 @@ def _read_shelf(stamps: tuple) -> tuple[list[Card], list[str]]:
 def classifier(card: Card) -> DigitClassifier | None:
     """The model of a card, shared by all visitors; None, with a sentence on the page, where it cannot be had."""
     try:
-        return _load_classifier(card.name, card.sha256)
+        return load_classifier(card)
     except CheckpointError as error:
         st.error(f"{error} Choose another model in the sidebar.", icon=":material/broken_image:")
         return None
+
+
+def load_classifier(card: Card) -> DigitClassifier:
+    """The same model for who is no page; raises CheckpointError where it cannot be had."""
+    return _load_classifier(card.name, card.sha256)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
