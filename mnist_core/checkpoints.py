@@ -8,6 +8,7 @@ Nothing is ever unpickled, and every file is written beside its place and then m
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -28,7 +29,7 @@ from mnist_core.architectures import ARCHITECTURES, DIGITS, build, parameter_cou
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 # What opens when nothing is asked for, in order of preference; the first that is there.
-PREFERRED = ("batchnorm_cnn", "mnistnet", "wide_cnn", "simple_cnn", "mlp")
+PREFERRED = ("house", "batchnorm_cnn", "mnistnet", "wide_cnn", "simple_cnn", "mlp")
 
 
 class CheckpointError(Exception):
@@ -59,6 +60,26 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Where a model stops being sure, and how often it did on the validation images that these were fitted on."""
+
+    digit: float  # the evidence from which on it is a digit
+    perhaps: float  # the evidence from which on it may be one
+    candidate: float  # the probability from which on a digit is a candidate
+    temperature: float = 1.0  # what the logits were divided by, already part of the weights
+    rates: dict = field(default_factory=dict)  # shares of each verdict, by what was looked at
+
+    def __post_init__(self):
+        numbers = (self.digit, self.perhaps, self.candidate, self.temperature)
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+            raise ValueError("has a limit that is no number")
+        if not (self.perhaps <= self.digit and 0 < self.candidate < 1 and self.temperature > 0):
+            raise ValueError("has limits that contradict each other")
+        if not isinstance(self.rates, dict):
+            raise ValueError("has rates of the wrong type")
+
+
+@dataclass(frozen=True)
 class Card:
     """What a checkpoint says of itself."""
 
@@ -74,6 +95,7 @@ class Card:
     test: Score
     versions: dict = field(default_factory=dict)
     seconds: float = 0.0
+    limits: Limits | None = None  # only of models that have learned what is no digit
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
@@ -87,12 +109,17 @@ class Card:
         if unknown:
             raise ValueError(f"has unknown entries: {', '.join(sorted(unknown))}")
         try:
-            card = cls(**{**values, "validation": Score(**values["validation"]), "test": Score(**values["test"])})
+            parts = {"validation": Score(**values["validation"]), "test": Score(**values["test"])}
+            if values.get("limits") is not None:
+                parts["limits"] = Limits(**values["limits"])
+            card = cls(**{**values, **parts})
         except (KeyError, TypeError) as error:
             raise ValueError(f"misses or mistypes an entry ({error})") from None
         if not isinstance(card.architecture, str) or card.architecture not in ARCHITECTURES:
             raise ValueError(f"names an unknown architecture, {card.architecture!r}")
         for entry in fields(cls):
+            if entry.name == "limits":
+                continue
             kind = get_origin(entry.type) or entry.type
             if not isinstance(getattr(card, entry.name), int | float if kind is float else kind):
                 raise ValueError(f"has an entry of the wrong type: {entry.name}")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,18 +14,18 @@ from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint
 from mnist_core.ink import Ink
 from mnist_core.preprocess import Pipeline, Step, Trace
-
-Verdict = Literal["digit", "unsure", "not a digit", "blank"]
+from mnist_core.verdicts import Judgement, Verdict, judge, softmax
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of some ink. Of a blank picture it says nothing: no digit, confidence 0."""
+    """What a model says of some ink. There is no digit where the ink is blank (confidence 0) or no digit."""
 
     verdict: Verdict
     probabilities: np.ndarray = field(repr=False)  # of the ten digits; all 0 where the ink is blank
     image: np.ndarray = field(repr=False)  # 28 x 28, what the network saw before normalising
-    reason: str = ""  # why there is no digit, in a sentence
+    reason: str = ""  # why there is no digit or no sure one, in a sentence
+    candidates: tuple[int, ...] = ()  # the digits that it may be, the likeliest first
     preprocess_milliseconds: float = field(default=0.0, repr=False)
     network_milliseconds: float = field(default=0.0, repr=False)
 
@@ -36,9 +36,13 @@ class Prediction:
 
     @property
     def in_words(self) -> str:
-        """The verdict for a person: "7, sure", "4 or 9", or why there is no digit."""
+        """The verdict for a person: "7, sure", "4 or 9", "no digit", or why there is no ink."""
         if self.verdict == "blank":
             return self.reason
+        if self.verdict == "not a digit":
+            return "No digit that I know"
+        if self.verdict == "unsure":
+            return " or ".join(map(str, self.candidates)) if len(self.candidates) > 1 else f"{self.digit}, perhaps"
         if self.confidence >= 0.9:
             return f"{self.digit}, sure"
         (first, _), (second, share) = self.top(2)
@@ -46,7 +50,7 @@ class Prediction:
 
     @property
     def digit(self) -> int | None:
-        return None if self.verdict == "blank" else int(self.probabilities.argmax())
+        return None if self.verdict in ("blank", "not a digit") else int(self.probabilities.argmax())
 
     @property
     def confidence(self) -> float:
@@ -101,17 +105,31 @@ class DigitClassifier:
         """Predictions for ink that has been through a pipeline."""
         written = [trace for trace in traces if not trace.blank]
         started = time.perf_counter()
-        probabilities = iter(self.probabilities(torch.stack([t.tensor for t in written])) if written else ())
+        logits = infer(self.model, torch.stack([t.tensor for t in written])) if written else np.zeros((0, DIGITS))
         each = 1000 * (time.perf_counter() - started) / max(1, len(written))
+        answers = iter(zip(judge(logits, self.card.limits), softmax(logits), strict=True))
         return [
-            Prediction("blank", np.zeros(DIGITS), trace.image, trace.blank, trace.milliseconds)
+            Prediction("blank", np.zeros(DIGITS), trace.image, trace.blank, preprocess_milliseconds=trace.milliseconds)
             if trace.blank
-            else Prediction("digit", next(probabilities), trace.image, "", trace.milliseconds, each)
+            else self._prediction(*next(answers), trace, each)
             for trace in traces
         ]
 
     def probabilities(self, tensors: Tensor) -> np.ndarray:
-        return torch.softmax(torch.from_numpy(infer(self.model, tensors)).double(), dim=1).numpy()
+        return softmax(infer(self.model, tensors))
+
+    @staticmethod
+    def _prediction(judgement: Judgement, probabilities: np.ndarray, trace: Trace, milliseconds: float) -> Prediction:
+        verdict, candidates = judgement
+        first, second = np.argsort(-probabilities, kind="stable")[:2]
+        reason = {
+            "digit": "",
+            "unsure": f"It looks much like a {first} and like a {second}."
+            if len(candidates) > 1
+            else f"It comes nearest to a {first}, but few people write one like this.",
+            "not a digit": f"It is unlike all ten digits; a {first} comes nearest.",
+        }[verdict]
+        return Prediction(verdict, probabilities, trace.image, reason, candidates, trace.milliseconds, milliseconds)
 
 
 @torch.inference_mode()

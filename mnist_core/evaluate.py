@@ -10,11 +10,7 @@ import pandas as pd
 
 from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import Score
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+from mnist_core.verdicts import softmax
 
 
 def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:

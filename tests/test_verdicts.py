@@ -1,0 +1,98 @@
+"""A verdict follows from the logits and the limits alone: what is unlike all digits is turned away, what may be two
+digits names both, and the limits keep the promises that they were fitted for."""
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_core.checkpoints import Limits
+from mnist_core.verdicts import COVERAGE, evidence, fit_limits, fit_temperature, judge, softmax
+
+LIMITS = Limits(digit=4.0, perhaps=1.0, candidate=0.2)
+
+
+def logits_of(**digits: float) -> np.ndarray:
+    """One row; digits are named d0 to d9, the others lie far below."""
+    row = np.full(10, -10.0)
+    for name, value in digits.items():
+        row[int(name[1])] = value
+    return row[None]
+
+
+@pytest.mark.parametrize(
+    ("logits", "verdict", "candidates"),
+    [
+        (logits_of(d7=9), "digit", (7,)),
+        (logits_of(d4=8, d9=8.5), "unsure", (9, 4)),
+        (logits_of(d7=3), "unsure", (7,)),
+        (logits_of(d7=0.5), "not a digit", ()),
+        (np.full((1, 10), 6.0), "unsure", (0, 1)),
+    ],
+    ids=["one digit", "two digits", "a strange digit", "no digit", "all ten alike"],
+)
+def test_a_verdict_says_what_the_logits_show(logits, verdict, candidates):
+    assert judge(logits, LIMITS) == [(verdict, candidates)]
+
+
+def test_a_model_without_limits_takes_everything_for_a_digit():
+    assert judge(logits_of(d3=-5), None) == [("digit", (3,))]
+
+
+def test_evidence_and_probabilities_are_those_of_scipy():
+    logits = np.random.default_rng(0).normal(0, 30, (200, 10)).astype(np.float32)
+    np.testing.assert_allclose(evidence(logits), scipy.special.logsumexp(logits.astype(float), axis=1), rtol=1e-9)
+    np.testing.assert_allclose(softmax(logits), scipy.special.softmax(logits.astype(float), axis=1), atol=1e-9)
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=10, max_size=10))
+def test_the_likeliest_digit_comes_first_whatever_the_logits(row):
+    logits = np.array([row])
+    verdict, candidates = judge(logits, LIMITS)[0]
+    assert (verdict == "not a digit") == (not candidates)
+    if candidates:
+        assert logits[0, candidates[0]] == logits.max()
+        assert len(set(candidates)) == len(candidates)
+
+
+def digits_that_are_sometimes_doubtful(rng, count=4000, sharpness=4.0):
+    """Labels drawn from the very probabilities that the logits state: calibrated by construction."""
+    logits = rng.normal(0, sharpness, (count, 10))
+    labels = (softmax(logits).cumsum(axis=1) > rng.random((count, 1))).argmax(axis=1)
+    return labels, logits
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_the_temperature_that_was_multiplied_in_is_found(factor):
+    labels, logits = digits_that_are_sometimes_doubtful(np.random.default_rng(1))
+    assert fit_temperature(labels, logits * factor) == pytest.approx(factor, rel=0.1)
+
+
+def test_the_candidates_hold_the_label_as_often_as_was_promised():
+    rng = np.random.default_rng(2)
+    labels, changed = digits_that_are_sometimes_doubtful(rng)
+    clear = np.where(np.arange(10) == labels[:, None], 12.0, 0.0)
+    limits = fit_limits(labels, clear, changed, rng.normal(-3, 1, (500, 10)))
+    new_labels, new = digits_that_are_sometimes_doubtful(rng)
+    held = softmax(new)[np.arange(len(new)), new_labels] >= limits.candidate
+    assert held.mean() == pytest.approx(COVERAGE, abs=0.006)
+    assert limits.rates["others"]["not a digit"] > 0.99
+    assert limits.rates["digits"] == {"digit": 1.0, "unsure": 0.0, "not a digit": 0.0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"perhaps": 5.0},
+        {"candidate": 0.0},
+        {"candidate": 1.0},
+        {"temperature": 0.0},
+        {"digit": float("nan")},
+        {"digit": "4"},
+        {"rates": 3},
+    ],
+)
+def test_limits_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="limit|rates"):
+        Limits(**{"digit": 4.0, "perhaps": 1.0, "candidate": 0.2, **wrong})
