@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from mnist_core.architectures import ARCHITECTURES, build, parameter_count
+from mnist_core.architectures import ARCHITECTURES, DIGITS, HouseNet, build, parameter_count
 from mnist_core.augment import Augmentation, augment
-from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, ensure_name, save_checkpoint, write_atomically
+from mnist_core.checkpoints import (
+    CHECKPOINTS,
+    Card,
+    CheckpointError,
+    Limits,
+    ensure_name,
+    save_checkpoint,
+    write_atomically,
+)
 from mnist_core.classifier import infer
 from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.preprocess import to_images, to_tensor
+from mnist_core.verdicts import fit_limits, fit_temperature
+
+HELD_WRITTEN = 5_000  # digits, and things that are none, of our own pen that are kept aside for the limits
 
 
 class TrainingError(Exception):
@@ -59,6 +71,9 @@ class Recipe:
     seed: int = 1
     arguments: dict = field(default_factory=dict)
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    written: int = 0  # digits of our own pen beside the data
+    others: int = 0  # things of our own pen that are no digit
+    average: float = 0.0  # what the moving average of the weights keeps a step; it is shipped instead of the last ones
 
 
 Saved = tuple[dict[str, Tensor], list[dict]]  # tensors by name, and the history
@@ -71,6 +86,16 @@ RECIPES = {
         Recipe("batchnorm_cnn", epochs=8, learning_rate=4e-3),
         Recipe("wide_cnn", epochs=6, learning_rate=1e-3),
         Recipe("mnistnet", epochs=12, learning_rate=3e-3),
+        Recipe(
+            "house",
+            epochs=30,
+            learning_rate=4e-3,
+            weight_decay=0.02,
+            augmentation=Augmentation(bend=1.5, hole=9),
+            written=40_000,
+            others=20_000,
+            average=0.999,
+        ),
     )
 }
 
@@ -83,6 +108,7 @@ class Run:
     data: str
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    average: AveragedModel | None = None
     history: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -93,13 +119,24 @@ class Run:
         decayed = [p for p in model.parameters() if p.ndim > 1]
         free = [p for p in model.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
-        return cls(recipe, data, model, torch.optim.AdamW(groups, lr=recipe.learning_rate))
+        average = None
+        if recipe.average:
+            follow = get_ema_multi_avg_fn(recipe.average)
+            average = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+        return cls(recipe, data, model, torch.optim.AdamW(groups, lr=recipe.learning_rate), average)
+
+    @property
+    def learned(self) -> nn.Module:
+        """What has been learned so far, as it would be shipped."""
+        return self.average.module if self.average else self.model
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
+        if self.average:
+            tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         notes = {"settings": json.dumps(self._settings()), "history": json.dumps(self.history)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_atomically(path, save_tensors(contiguous, metadata=notes))
@@ -124,7 +161,9 @@ class Run:
 
     def go_on(self, saved: "Saved") -> None:
         tensors, history = saved
-        self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        for part, model in (("model.", self.model), ("average.", self.average)):
+            if model:
+                model.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
         for index, parameter in enumerate(self._parameters()):
             prefix = f"optimizer.{index}."
             self.optimizer.state[parameter] = {
@@ -152,7 +191,7 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     device = next(run.model.parameters()).device
     model = DistributedDataParallel(run.model) if world > 1 else run.model
-    images, labels = (torch.from_numpy(array).to(device) for array in splits.train)
+    images, labels = (torch.from_numpy(array).to(device) for array in with_own_pen(splits.train, recipe))
     if recipe.batch_size % world:
         raise TrainingError(f"A batch of {recipe.batch_size} cannot be shared evenly by {world} processes.")
     batches = len(images) // recipe.batch_size
@@ -173,6 +212,8 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                 if recipe.augmentation:
                     ink = augment(ink, recipe.augmentation, generator)
                 logits = model(to_tensor(ink).contiguous(memory_format=torch.channels_last))
+                if recipe.others:
+                    logits = F.pad(logits, (0, 1))  # an eleventh logit, always 0, that none of the ten is right
                 loss = F.cross_entropy(logits, labels[rows])
                 run.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -180,6 +221,8 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
                 run.optimizer.step()
+                if run.average:
+                    run.average.update_parameters(run.model)
                 right = (logits.argmax(1) == labels[rows]).sum()
                 seen += torch.stack([loss.detach() * len(rows), right, torch.tensor(len(rows), device=device)])
                 if progress and batch % 10 == 9:
@@ -190,7 +233,7 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         mean_loss, share, _ = (seen / seen[2]).tolist()
         if not math.isfinite(mean_loss):
             raise TrainingError(f"The loss is no number any more in epoch {epoch + 1}. Try a lower --learning-rate.")
-        validation = evaluate(splits.validation.labels, infer(run.model, to_tensor(splits.validation.images)))
+        validation = evaluate(splits.validation.labels, infer(run.learned, to_tensor(splits.validation.images)))
         row = {
             "epoch": epoch + 1,
             "train_loss": round(mean_loss, 5),
@@ -202,6 +245,19 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         }
         run.history.append(row)
         yield row
+
+
+def with_own_pen(data: Labelled, recipe: Recipe) -> Labelled:
+    """The data, and after it what our own pen adds: digits, and things that are none, which have the label 10."""
+    from mnist_core.pen import written_digits, written_others
+
+    parts = [data]
+    if recipe.written:
+        parts.append(Labelled(*written_digits(recipe.written, recipe.seed)[:2]))
+    if recipe.others:
+        images, _ = written_others(recipe.others, recipe.seed)
+        parts.append(Labelled(images, np.full(len(images), DIGITS, dtype=np.int64)))
+    return Labelled(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def one_cycle(done: float) -> float:
@@ -219,16 +275,41 @@ def _score(model: nn.Module, split: Labelled) -> tuple:
     return accuracy(evaluate(split.labels, logits)), logits
 
 
+def finish(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
+    """What is shipped of a finished run, and where it stops being sure: all from validation images alone."""
+    recipe, model, arguments = run.recipe, run.learned, run.recipe.arguments
+    if isinstance(model, HouseNet):
+        model, arguments = model.fold(), {**arguments, "folded": True}
+    if not recipe.others:
+        return model, arguments, None
+    temperature = fit_temperature(splits.validation.labels, infer(model, to_tensor(splits.validation.images)))
+    with torch.no_grad():  # into the weights, so that every door gives the same confidence
+        model[-1].weight /= temperature
+        model[-1].bias /= temperature
+    from mnist_core.pen import written_digits, written_others
+
+    unseen = recipe.seed + 1  # another seed than that of training
+    written, labels, _ = written_digits(HELD_WRITTEN, unseen)
+    others, _ = written_others(HELD_WRITTEN, unseen)
+    labels = np.concatenate([splits.validation.labels, labels])
+    images = to_images(np.concatenate([splits.validation.images, written]))
+    generator = torch.Generator().manual_seed(_seed(unseen))
+    changed = augment(images, recipe.augmentation or Augmentation(), generator)
+    logits = [infer(model, to_tensor(ink)) for ink in (images, changed, to_images(others))]
+    return model, arguments, replace(fit_limits(labels, *logits), temperature=temperature)
+
+
 def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
     """Score the finished run, once on the test set, and write its checkpoint."""
-    validation, _ = _score(run.model, splits.validation)
-    test, logits = _score(run.model, splits.test)
     device = next(run.model.parameters()).device
+    model, arguments, limits = finish(run, splits)
+    validation, _ = _score(model, splits.validation)
+    test, logits = _score(model, splits.test)
     card = Card(
         name=name,
         architecture=run.recipe.architecture,
-        arguments=run.recipe.arguments,
-        parameters=parameter_count(run.model),
+        arguments=arguments,
+        parameters=parameter_count(model),
         sha256="",
         recipe={k: v for k, v in asdict(run.recipe).items() if k not in ("architecture", "arguments")},
         data=run.data,
@@ -244,9 +325,10 @@ def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
             "processes": dist.get_world_size() if dist.is_initialized() else 1,
         },
         seconds=round(sum(row["seconds"] for row in run.history), 1),
+        limits=limits,
     )
     with writing_to(folder):
-        return save_checkpoint(card, run.model, splits.test.labels, logits, folder)
+        return save_checkpoint(card, model, splits.test.labels, logits, folder)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -340,9 +422,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         ),
     )
     network = parser.add_argument_group("what to train")
-    network.add_argument(
-        "--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME", help=", ".join(RECIPES)
+    what = network.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--recipe",
+        type=read_recipe,
+        metavar="FILE",
+        help="a recipe of one's own, as python -m mnist_core.tune writes it",
     )
+    what.add_argument("--architecture", choices=list(ARCHITECTURES), metavar="NAME", help=", ".join(RECIPES))
     network.add_argument(
         "--data",
         choices=["mnist", "embedded"],
@@ -404,11 +491,35 @@ def _name(text: str) -> str:
     return text
 
 
+def read_recipe(text: str) -> Recipe:
+    """The recipe in a JSON file that has the fields of Recipe; those it leaves out are as usual."""
+    place = Path(text).name
+    try:
+        found = json.loads(Path(text).read_text(encoding="utf-8"))
+        bent = found.get("augmentation", {})
+        for kind, values in ((Recipe, found), (Augmentation, bent or {})):
+            if unknown := values.keys() - {entry.name for entry in fields(kind)}:
+                raise argparse.ArgumentTypeError(f"{place} asks for what no recipe has: {', '.join(sorted(unknown))}")
+        recipe = Recipe(**found | {"augmentation": None if bent is None else Augmentation(**bent)})
+        build(recipe.architecture, **recipe.arguments)
+        ends = _at_least_one(str(recipe.epochs)), _at_least_one(str(recipe.batch_size)), _not_negative(str(recipe.seed))
+        numbers = [recipe.weight_decay, *asdict(recipe.augmentation or Augmentation()).values(), *ends]
+        if not all(0 <= number < math.inf for number in numbers) or _positive(str(recipe.learning_rate)) > 1e3:
+            raise ValueError("a number is out of bounds")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{place} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(f"{place} is no recipe: {error}") from None
+    return recipe
+
+
 def train(options: argparse.Namespace) -> Card | None:
     """The whole command but its errors: returns the card, on the one process that writes it."""
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate", "seed")}
-    recipe = replace(RECIPES[options.architecture], **{k: v for k, v in chosen.items() if v is not None})
-    name = options.name or options.architecture
+    recipe = options.recipe or RECIPES[options.architecture]
+    recipe = replace(recipe, **{k: v for k, v in chosen.items() if v is not None})
+    # A recipe of one's own must not take the place of the shipped checkpoint unless it is told to.
+    name = options.name or options.architecture or f"{recipe.architecture}_tuned"
     device = choose_device(options.device)
     if distributed := "RANK" in os.environ:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

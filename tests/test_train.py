@@ -208,8 +208,11 @@ SHIPPED = [card for card in list_checkpoints()[0] if card.name in RECIPES]
 
 @pytest.mark.parametrize("card", SHIPPED, ids=lambda card: card.name)
 def test_a_shipped_checkpoint_was_made_by_the_recipe_of_its_name(card):
-    recipe = json.loads(json.dumps(asdict(RECIPES[card.name])))
-    assert {"architecture": card.architecture, "arguments": card.arguments, **card.recipe} == recipe
+    recipe = RECIPES[card.name]
+    # What a recipe has learned to say since is, on an older card, as it was before: unsaid.
+    said = Augmentation(**card.recipe["augmentation"])
+    assert Recipe(card.architecture, arguments=recipe.arguments, **{**card.recipe, "augmentation": said}) == recipe
+    assert {key: value for key, value in card.arguments.items() if key != "folded"} == recipe.arguments
     assert card.data == "mnist"
 
 
