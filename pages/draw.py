@@ -12,15 +12,26 @@ from pages.parts.desk import choose_ink, show_examples
 from pages.parts.pictures import npy, png, zipped
 
 
+def large(prediction: Prediction) -> str:
+    """The answer in one sign: a digit, one with a question mark, or none."""
+    return {
+        "blank": ":gray[–]",
+        "not a digit": ":gray[?]",
+        "unsure": f":blue[{prediction.digit}]:gray[?]",
+        "digit": f":blue[{prediction.digit}]",
+    }[prediction.verdict]
+
+
 def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
     says, sees = st.columns([3, 2])
     with says:
-        st.header(f":blue[{prediction.digit}]" if prediction.digit is not None else ":gray[–]", anchor=False)
+        st.header(large(prediction), anchor=False)
         st.markdown(f"**{prediction.in_words}**")
         if prediction.verdict == "blank":
             st.caption("Write one digit, as large or as small as you like, anywhere on the paper.")
         else:
-            st.caption(" · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3)))
+            shares = " · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3))
+            st.caption(prediction.reason or shares)
     with sees:
         st.image(png(prediction.image, 6), width=140, alt="The drawing as the model sees it, 28 by 28 pixels.")
         st.caption("What the model sees")
@@ -44,6 +55,11 @@ def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) ->
     shortcut = classifier.judge([NAIVE.run(ink)])[0]
     if shortcut.digit == prediction.digit:
         st.caption("Shrinking the whole paper to 28 x 28, as many programs do, gives the same answer here.")
+    elif shortcut.digit is None:
+        st.markdown(
+            f"**Why {prediction.digit}?** Shrinking the whole paper to 28 x 28, as many programs do, "
+            "would have left nothing that looks like a digit."
+        )
     else:
         st.markdown(
             f"**Why not {shortcut.digit}?** Shrinking the whole paper to 28 x 28, as many programs do, "
@@ -59,6 +75,9 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
         judged = state.Judged(label, prediction.digit, prediction.confidence, classifier.card.name, prediction.image)
         state.judge(judged, ink)
 
+    if prediction.verdict == "not a digit":
+        st.caption("What is turned away does not count on the scorecard. If it is a digit, write it once more.")
+        return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.is_judged(ink)
         st.markdown(f"Counted as a {state.scorecard()[-1].label}." if judged else "Was this right?")
@@ -98,7 +117,7 @@ def show_all_models(trace: Trace) -> None:
             rows.append(
                 {
                     "Model": card.name,
-                    "Reads": answer.digit,
+                    "Reads": answer.in_words if answer.digit is None else str(answer.digit),
                     "Confidence": answer.confidence,
                     "MNIST test": card.test.accuracy,
                 }
