@@ -29,3 +29,35 @@ def render(strokes: Strokes, width: float, side: int = CANVAS_SIDE, finer: int =
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
     grey = canvas.reduce(finer)
     return np.asarray(Image.merge("RGBA", (grey, grey, grey, Image.new("L", grey.size, 255))))
+
+
+def curve(points: np.ndarray, sharp: np.ndarray, steps: int = 8) -> np.ndarray:
+    """A line through all the points, smooth (Catmull and Rom's) but for the sharp ones."""
+    cuts = [0, *(np.flatnonzero(sharp[1:-1]) + 1), len(points) - 1]
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    basis = np.hstack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]) / 2
+    parts = []
+    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        run = points[start : stop + 1]
+        run = np.vstack([2 * run[0] - run[1], run, 2 * run[-1] - run[-2]])
+        around = np.stack([run[i : len(run) - 3 + i] for i in range(4)], axis=1)
+        parts.append(np.einsum("tp,spc->stc", basis, around).reshape(-1, 2))
+    return np.vstack([*parts, points[-1:]])
+
+
+def evenly(line: np.ndarray, step: float) -> np.ndarray:
+    """The same line in points about `step` apart, with its two ends."""
+    along = np.append(0, np.hypot(*np.diff(line, axis=0).T).cumsum())
+    places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
+    return np.column_stack([np.interp(places, along, axis) for axis in line.T])
+
+
+def soften(line: np.ndarray, reach: int) -> np.ndarray:
+    """Every point becomes the mean of those up to `reach` away: corners get round, the ends stay."""
+    if not reach:
+        return line
+    ahead = 2 * line[0] - line[reach:0:-1] if len(line) > reach else np.repeat(line[:1], reach, axis=0)
+    behind = 2 * line[-1] - line[-2 : -reach - 2 : -1] if len(line) > reach else np.repeat(line[-1:], reach, axis=0)
+    sums = np.vstack([np.zeros((1, 2)), ahead, line, behind]).cumsum(axis=0)
+    window = 2 * reach + 1
+    return (sums[window:] - sums[:-window]) / window

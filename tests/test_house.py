@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"train", "api", "predict", "explain", "neighbours"},
-    {"classifier", "evaluate", "vary", "figures", "labelled"},
+    {"classifier", "evaluate", "vary", "figures", "labelled", "pen"},
     {"verdicts"},
-    {"checkpoints", "preprocess", "data", "augment", "strokes", "reviews"},
+    {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
     {"architectures", "ink"},
 )
