@@ -6,13 +6,22 @@ import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.explain import Diagnosis, Finding, answers_on_the_way, diagnose, feature_maps
-from mnist_core.preprocess import STAGES, Pipeline, Stage, Trace, to_tensor
+from mnist_core.preprocess import STAGES, Pipeline, Trace, to_tensor
 from mnist_core.vary import DIALS, Dial, steady_range, vary
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, percent, sweep_chart
 from pages.parts.desk import choose_ink, read_link, show_examples, write_link
 from pages.parts.pictures import data_address, npy, png, zipped
-from pages.parts.strip import colour_scale, empty_svg, maps_picture, to_card, to_png, to_svg, whole_strip
+from pages.parts.strip import (
+    colour_scale,
+    empty_svg,
+    maps_picture,
+    svg_address,
+    to_card,
+    to_png,
+    to_svg,
+    whole_strip,
+)
 from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
 
 DOING = {
@@ -24,52 +33,52 @@ DOING = {
     "centre": "centring",
     "normalise": "normalising",
 }
+TABS = ["Numbers", "Stress bench", "Look inside", "Take it away"]
 
 
 # The strip ----------------------------------------------------------------------------------------------------
 
 
-def choose_pipeline(cells: list) -> Pipeline:
-    """The switches at the head of each card and the parameters behind its button, and what they add up to."""
-    off, parameters = [], {}
-    for number, (stage, cell) in enumerate(zip(STAGES, cells, strict=True), 1):
-        with cell:
-            if not choose_stage(stage, number):
-                off.append(stage.name)
-            if stage.parameters:
-                with st.popover("Settings", icon=":material/tune:", type="tertiary", key=f"settings {stage.name}"):
-                    parameters[stage.name] = choose_parameters(stage)
-            else:
-                st.button("No settings", type="tertiary", disabled=True, key=f"settings {stage.name}")
-    return Pipeline(off, **parameters)
+def choose_pipeline() -> tuple[Pipeline, list]:
+    """The cards with their switches and what they say of themselves: the pipeline, and a place in each for a stroke."""
+    off, parameters, places = [], {}, []
+    with st.grid(4, min_column_width=160, border=True) as grid:
+        for number, stage in enumerate(STAGES, 1):
+            with grid.cell().container(key=f"card {stage.name}"):
+                if not choose_stage(stage, number):
+                    off.append(stage.name)
+                if stage.parameters:
+                    with st.popover("Settings", icon=":material/tune:", type="tertiary", key=f"settings {stage.name}"):
+                        parameters[stage.name] = choose_parameters(stage)
+                else:
+                    st.button("No settings", type="tertiary", disabled=True, key=f"settings {stage.name}")
+                places.append(st.container())
+                st.caption(f"{stage.what} *{stage.why}*")
+    return Pipeline(off, **parameters), places
 
 
-def show_card(stage: Stage, trace: Trace | None, answers: list[Prediction], changed: bool) -> None:
-    number = STAGES.index(stage)
-    said, form = ":gray[–]", "Nothing came this far."
+def card_words(number: int, trace: Trace | None, answers: list[Prediction], changed: bool) -> str:
+    """All of a card that a stroke changes, as one text: the browser lays out a single element faster than several."""
+    stage = STAGES[number]
+    badge = " :gray-badge[changed]" if changed else ""
     if trace is None or number >= len(trace.steps):
-        st.image(empty_svg(), width="stretch", alt=f"{stage.name}: nothing yet.")
-    else:
-        values, answer = np.asarray(trace.steps[number].output), answers[number]
-        st.image(to_svg(to_card(trace, number)), width="stretch", alt=f"The picture after the stage {stage.name}.")
-        if answer.digit is not None:
-            said = f":blue[**{answer.digit}**] {percent(answer.confidence)}"
-        shape = " x ".join(str(side) for side in values.shape)
-        form = f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}"
-    st.markdown(said + (" :gray-badge[changed]" if changed else ""))
-    st.caption(f"{form}\n\n{stage.what} *{stage.why}*")
+        empty = f"![{stage.name}: nothing yet.]({svg_address(empty_svg())})"
+        return "\n\n".join([empty, f":gray[–]{badge}", small("Nothing came this far.")])
+    values, answer = np.asarray(trace.steps[number].output), answers[number]
+    picture = f"![The picture after the stage {stage.name}.]({svg_address(to_svg(to_card(trace, number)))})"
+    said = ":gray[–]" if answer.digit is None else f":blue[**{answer.digit}**] {percent(answer.confidence)}"
+    shape = " x ".join(str(side) for side in values.shape)
+    words = [picture, said + badge, small(f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}")]
+    if number == len(STAGES) - 1:
+        limit = float(trace.tensor.abs().max())
+        alt = f"The colours of the tensor, from {-limit:.2f} over 0 to {limit:.2f}."
+        words.append(f"![{alt}]({data_address(to_png(colour_scale(limit)))})")
+        words.append(small(f"teal {-limit:.2f}, pale 0.00, ochre {limit:.2f}"))
+    return "\n\n".join(words)
 
 
-def show_colour_scale(trace: Trace) -> None:
-    limit = float(trace.tensor.abs().max())
-    st.image(
-        to_png(colour_scale(limit)),
-        width="stretch",
-        alt=f"The colours of the tensor, from {-limit:.2f} over 0 to {limit:.2f}.",
-    )
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
-        for value in (-limit, 0.0, limit):
-            st.caption(f"{value:.2f}")
+def small(words: str) -> str:
+    return f":small[:gray[{words}]]"
 
 
 # The doctor ---------------------------------------------------------------------------------------------------
@@ -256,25 +265,9 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
 
 
 @st.fragment
-def show_walk(classifier: DigitClassifier) -> None:
-    """All that follows the ink. A stroke or a switch reruns this and nothing else of the page."""
-    desk = st.container(horizontal=True, gap="medium")
-    with desk.container(width=312):
-        read_link()
-        ink = choose_ink()
-    verdict = desk.container()
-    st.subheader("Step by step", anchor=False)
-    head = st.container(horizontal=True, vertical_alignment="center")
-    with st.grid(4, min_column_width=160, border=True) as grid:
-        cells = [grid.cell().container(key=f"card {stage.name}") for stage in STAGES]
-    pipeline = choose_pipeline(cells)
-    changed = [differs(pipeline, stage) for stage in STAGES]
-    with head:
-        st.caption(
-            "Under each picture stands what the model would say if the pipeline ended there: what follows is left out, "
-            "only fitted to 28 x 28 and put into the network's numbers."
-        )
-        st.button("Usual settings", icon=":material/restart_alt:", on_click=restore, disabled=not any(changed))
+def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[bool], says, cards: list, below) -> None:
+    """All that follows the ink, in its places around the page. A stroke reruns this and no switch."""
+    ink = choose_ink()
     trace, answers = None, []
     try:
         if ink is not None:
@@ -285,29 +278,31 @@ def show_walk(classifier: DigitClassifier) -> None:
             if not full.blank:
                 answers = answers_on_the_way(classifier, ink, pipeline, trace)
     except InkError as error:
-        verdict.error(str(error), icon=":material/broken_image:")
-    with verdict:
+        says.error(str(error), icon=":material/broken_image:")
+    # The browser draws the page anew at every pause between two messages: first all is made, then all is sent.
+    words = [card_words(number, trace, answers, mark) for number, mark in enumerate(changed)]
+    with says:
         show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
-        remedy, examples = st.container(), st.container()
-    for stage, cell, mark in zip(STAGES, cells, changed, strict=True):
-        with cell:
-            show_card(stage, trace, answers, mark)
-    if answers and answers[-1].digit is not None:
-        with cells[-1]:
-            show_colour_scale(trace)
-    with examples:  # after the strip, which must not wait for what a stroke does not change
-        st.caption("Or start from an example:")
-        show_examples()
+        remedy = st.container()
+    for card, text in zip(cards, words, strict=True):
+        card.markdown(text)
     write_link()
-    if not answers or answers[-1].digit is None:
-        return
+    with below:
+        if answers and answers[-1].digit is not None:
+            show_further(classifier, ink, trace, answers, pipeline, remedy)
+        else:
+            st.caption("The doctor and the numbers follow as soon as there is a digit.")
+
+
+def show_further(
+    classifier: DigitClassifier, ink: bytes, trace: Trace, answers: list[Prediction], pipeline: Pipeline, remedy
+) -> None:
     diagnosis = diagnose(classifier, ink, trace)
     with remedy:
         show_remedy(diagnosis)
     st.subheader("The doctor", anchor=False)
     show_doctor(diagnosis)
-    names = ["Numbers", "Stress bench", "Look inside", "Take it away"]
-    numbers, bench, inside, away = st.tabs(names, on_change="rerun", key="tab", bind="query-params")
+    numbers, bench, inside, away = st.tabs(TABS, on_change="rerun", key="tab", bind="query-params")
     if numbers.open:
         with numbers:
             show_numbers(trace, answers[-1].digit)
@@ -337,4 +332,23 @@ if nonsense := misread(st.query_params.to_dict()):
         icon=":material/link_off:",
     )
 if classifier := loaders.classifier(loaders.chosen_card()):
-    show_walk(classifier)
+    read_link()
+    with st.container(horizontal=True, gap="medium"):
+        paper = st.container(width=312)
+        with st.container():
+            says = st.container()
+            st.caption("Or start from an example:")
+            show_examples()
+    st.subheader("Step by step", anchor=False)
+    head = st.container(horizontal=True, vertical_alignment="center")
+    pipeline, cards = choose_pipeline()
+    changed = [differs(pipeline, stage) for stage in STAGES]
+    with head:
+        st.caption(
+            "Under each picture stands what the model would say if the pipeline ended there: what follows is left out, "
+            "only fitted to 28 x 28 and put into the network's numbers."
+        )
+        st.button("Usual settings", icon=":material/restart_alt:", on_click=restore, disabled=not any(changed))
+    below = st.container()
+    with paper:
+        show_walk(classifier, pipeline, changed, says, cards, below)

@@ -56,18 +56,16 @@ def choose_sample(app: AppTest, number: int) -> AppTest:
 
 def cards(app: AppTest) -> list[np.ndarray]:
     """The pixels in the picture of each card that has one."""
-    svgs = [
-        element.proto.imgs[0].url
-        for element in app.get("image")
-        if element.proto.imgs[0].url.startswith("data:image/svg")
-    ]
-    svgs = [base64.b64decode(url.partition(",")[2]).decode() for url in svgs]
+    svgs = [re.search(r"data:image/svg\+xml;base64,([^)]+)\)", text.value) for text in app.markdown]
+    svgs = [base64.b64decode(match[1]).decode() for match in svgs if match]
     found = [re.search(r'href="data:image/png;base64,([^"]+)"', svg) for svg in svgs]
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(match[1])))) for match in found if match]
 
 
 def answers(app: AppTest) -> list[str]:
-    return [text.value for text in app.markdown if re.match(r":blue\[\*\*\d\*\*\] ", text.value)]
+    """What the cards say, in their order."""
+    said = [re.search(r"^:blue\[\*\*\d\*\*\] .*", text.value, re.MULTILINE) for text in app.markdown]
+    return [match[0] for match in said if match]
 
 
 def test_a_blank_canvas_shows_eight_empty_cards_and_no_digit():

@@ -1,7 +1,6 @@
 """The pictures of the pipeline's strip: what a stage put out, crisp, with the marks a teacher would draw in."""
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mnist_core.architectures import SIDE
+from mnist_core.pictures import in_colour, to_png
 from mnist_core.preprocess import Step, Trace
-from pages.parts.charts import BELOW_AND_ABOVE
 
 CARD = 15 * SIDE  # pixels a side of a card that is taken away, 15 for each of the image's
 FINEST = 84  # pixels a side up to which every one is shown as a square
@@ -64,13 +63,6 @@ def to_card(trace: Trace, number: int) -> Card:
     if name == "centre":
         return Card(_grey(output), (_frame(trace), *_centre(step)))
     return Card(_grey(output))
-
-
-def in_colour(values: np.ndarray) -> np.ndarray:
-    """Numbers as colours, 0 always the same; height x width x 3 bytes."""
-    limit = max(float(np.abs(values).max()), 1e-6)
-    channels = [np.interp(values / limit, (-1, 0, 1), shades) for shades in zip(*BELOW_AND_ABOVE, strict=True)]
-    return np.uint8(np.round(np.stack(channels, axis=-1)))
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
@@ -130,6 +122,11 @@ def to_svg(card: Card) -> str:
     )
 
 
+def svg_address(svg: str) -> str:
+    """A picture as an address that holds it, for a text."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
 def empty_svg() -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 140 140" width="{CARD}" height="{CARD}">'
@@ -147,12 +144,6 @@ def _svg_mark(mark: Mark, left: float, top: float) -> str:
 
 
 # From card to file --------------------------------------------------------------------------------------------
-
-
-def to_png(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def whole_strip(trace: Trace, answers: Sequence[str]) -> bytes:
