@@ -5,11 +5,13 @@ import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.evaluate import accuracy, confusion_matrix, per_digit
+from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
+from mnist_core.words import percent
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, confusion_chart, percent, probabilities_chart
+from pages.parts.charts import STILL, confusion_chart, probabilities_chart
 from pages.parts.desk import choose_ink, show_examples
-from pages.parts.pictures import npy, png, zipped
+from pages.parts.pictures import npy, zipped
 
 
 def large(prediction: Prediction) -> str:

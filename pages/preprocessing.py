@@ -6,12 +6,14 @@ import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.explain import Diagnosis, Finding, answers_on_the_way, diagnose, feature_maps
+from mnist_core.pictures import png
 from mnist_core.preprocess import STAGES, Pipeline, Trace, to_tensor
 from mnist_core.vary import DIALS, Dial, steady_range, vary
+from mnist_core.words import percent
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, percent, sweep_chart
+from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
 from pages.parts.desk import choose_ink, read_link, show_examples, write_link
-from pages.parts.pictures import data_address, npy, png, zipped
+from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
     empty_svg,

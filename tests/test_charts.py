@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_core.evaluate import answered_above, evaluate
+from mnist_core.words import percent
 from pages.parts.charts import (
     ANSWER,
     MISTAKE,
@@ -11,7 +12,6 @@ from pages.parts.charts import (
     history_chart,
     map_chart,
     matrix_difference_chart,
-    percent,
     probabilities_chart,
     threshold_chart,
 )

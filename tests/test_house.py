@@ -12,10 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"train", "api", "predict", "explain", "neighbours"},
     {"classifier", "evaluate", "vary", "figures", "labelled", "pen"},
-    {"verdicts"},
+    {"verdicts", "pictures"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
     {"architectures", "ink"},
+    {"words"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SMALLEST_ROOM = 20  # lines

@@ -7,14 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mnist_core.evaluate import shares
+from mnist_core.pictures import BELOW_AND_ABOVE
 
 # The two colours of the house, readable on light and dark paper alike.
 ANSWER = "#3b7ddd"
 MISTAKE = "#d9503f"
 QUIET = "rgba(128, 124, 114, 0.55)"
 PLAIN = "#8c8678"
-# Numbers below 0, around 0, above 0.
-BELOW_AND_ABOVE = (42, 127, 134), (243, 240, 233), (168, 104, 16)
 DIGIT_NAMES = [str(digit) for digit in range(10)]
 # What a visitor may do with a chart: look. Zooming by accident on a phone only loses the picture.
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
@@ -379,13 +378,6 @@ def _pixel_grid(figure: go.Figure, height: int) -> go.Figure:
     figure.update_xaxes(visible=False, fixedrange=True, constrain="domain")
     figure.update_yaxes(visible=False, fixedrange=True, autorange="reversed", scaleanchor="x", constrain="domain")
     return _plain(figure)
-
-
-def percent(share: float) -> str:
-    """A share in words that never round up to certainty or down to nothing."""
-    if share >= 0.9995:
-        return "100%" if share == 1 else ">99.9%"
-    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _plain(figure: go.Figure) -> go.Figure:

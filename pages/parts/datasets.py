@@ -11,8 +11,9 @@ from mnist_core.checkpoints import Card
 from mnist_core.data import mnist_is_here
 from mnist_core.evaluate import evaluate, softmax
 from mnist_core.labelled import MAX_PICTURES, ArchiveError, read_archive
+from mnist_core.pictures import png
 from pages.parts import loaders, state
-from pages.parts.pictures import data_address, placeholder, png
+from pages.parts.pictures import data_address, placeholder
 
 MNIST, SCANS, OWN = "MNIST test", "Scanned digits", "Your own"
 WHAT = {

@@ -6,11 +6,12 @@ import streamlit as st
 
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
+from mnist_core.pictures import png
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
 from pages.parts.link import LONGEST, pack, unpack
-from pages.parts.pictures import data_address, png
+from pages.parts.pictures import data_address
 
 LINKED = "ink"  # the name of the drawing in a page's address
 UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]

@@ -5,8 +5,8 @@ import streamlit as st
 
 from mnist_core.evaluate import suspects
 from mnist_core.reviews import verdict
+from mnist_core.words import percent
 from pages.parts import state
-from pages.parts.charts import percent
 from pages.parts.datasets import MNIST, Answered
 
 LIST = 100

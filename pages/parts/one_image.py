@@ -8,13 +8,15 @@ from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier
 from mnist_core.evaluate import softmax
 from mnist_core.explain import occlusion_map, saliency_map
+from mnist_core.pictures import png
 from mnist_core.reviews import verdict
+from mnist_core.words import percent
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, percent, probabilities_chart
+from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
 from pages.parts.desk import UPLOAD
 from pages.parts.gallery import SIDE
-from pages.parts.pictures import data_address, laid_over, placeholder, png
+from pages.parts.pictures import data_address, laid_over, placeholder
 
 LENSES = ["Image", "Occlusion", "Saliency"]
 MEANING = {

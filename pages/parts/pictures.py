@@ -10,15 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from pages.parts.charts import BELOW_AND_ABOVE
-
-
-def png(image: np.ndarray, enlarged: int = 1) -> bytes:
-    """An image in [0, 1] as a PNG, every pixel a crisp square of `enlarged` pixels."""
-    grey = np.uint8(np.round(np.clip(image, 0, 1) * 255))
-    file = io.BytesIO()
-    Image.fromarray(grey.repeat(enlarged, axis=0).repeat(enlarged, axis=1)).save(file, "PNG")
-    return file.getvalue()
+from mnist_core.pictures import BELOW_AND_ABOVE, to_png
 
 
 def npy(numbers: np.ndarray | Tensor) -> bytes:
@@ -45,9 +37,7 @@ def placeholder(words: str) -> bytes:
     """What stands where an image is not at hand: a grey square that names it."""
     square = Image.new("L", (84, 84), 205)
     ImageDraw.Draw(square).text((42, 42), words, 90, ImageFont.load_default(18), anchor="mm")
-    file = io.BytesIO()
-    square.save(file, "PNG")
-    return file.getvalue()
+    return to_png(square)
 
 
 def laid_over(image: np.ndarray, heat: np.ndarray, enlarged: int) -> bytes:
@@ -57,6 +47,4 @@ def laid_over(image: np.ndarray, heat: np.ndarray, enlarged: int) -> bytes:
     colour = np.where(heat[..., None] > 0, above, below)
     blended = np.asarray(image)[..., None] * 235 * (1 - 0.85 * strength) + colour * 0.95 * strength
     pixels = np.uint8(blended.clip(0, 255)).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return to_png(Image.fromarray(pixels))

@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, calibration_error, confusion_matrix, mistakes, per_digit, reliability
+from mnist_core.words import percent
 from pages.parts.charts import (
     confidence_chart,
     confusion_chart,
     history_chart,
-    percent,
     reliability_chart,
 )
 from pages.parts.datasets import Answered

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.evaluate import ORDERS, choose, read_numbers
+from mnist_core.words import percent
 from pages.parts import state
-from pages.parts.charts import percent
 from pages.parts.datasets import WHAT, Answered
 from pages.parts.gallery import Picture, show_gallery
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from mnist_core.checkpoints import list_checkpoints, load_answers
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
-from pages.parts.pictures import png
+from mnist_core.pictures import png
 from tests.browser.serving import serve
 from tests.browser.visitor import PHONE
 

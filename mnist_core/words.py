@@ -1,0 +1,22 @@
+"""How numbers and names are said, on a page and on a terminal alike."""
+
+
+def percent(share: float) -> str:
+    """A share in words that never round up to certainty or down to nothing."""
+    if share >= 0.9995:
+        return "100%" if share == 1 else ">99.9%"
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
+def printable(name: str) -> str:
+    """A file's name without what would break a line or command a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+
+
+def brief(name: str) -> str:
+    """The same where there is little room.
+
+    The end stays: it tells what kind of file it is.
+    """
+    shown = printable(name)
+    return shown if len(shown) <= 80 else f"{shown[:50]} … {shown[-25:]}"
