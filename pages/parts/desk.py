@@ -4,9 +4,9 @@ from functools import cache
 
 import streamlit as st
 
+from mnist_core.pictures import png
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
-from mnist_core.pictures import png
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
