@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from mnist_core.preprocess import Pipeline, Trace
 from pages.parts.strip import in_colour
-from tests.browser.visitor import PHONE, answer, canvas_box, draw, touch
+from tests.browser.visitor import PHONE, answer, canvas_box, draw, settle, touch
 
 SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
 STAGES = ["grey", "polarity", "background", "crop", "scale", "stretch", "centre", "normalise"]
@@ -30,11 +30,12 @@ def pixels(page: Page, stage: str) -> np.ndarray:
 
 def wait_for_strip(page: Page) -> None:
     expect(page.get_by_text("The doctor", exact=True)).to_be_visible()
-    page.wait_for_timeout(1500)
+    settle(page)
 
 
 def toggle(page: Page, stage: str) -> None:
     page.locator(f".st-key-{stage} label").first.click()
+    settle(page)
 
 
 def trace_of_canvas(page: Page, pipeline: Pipeline) -> Trace:
@@ -63,7 +64,7 @@ def test_centring_off_changes_the_last_card_and_its_address_opens_the_same_elsew
     toggle(page, "centre")
     expect(picture(page, "normalise")).not_to_have_attribute("src", centred)
     expect(page.locator(".st-key-card-centre").get_by_text("changed")).to_be_visible()
-    page.wait_for_timeout(1000)
+    settle(page)
     assert np.array_equal(
         pixels(page, "normalise"), in_colour(trace_of_canvas(page, Pipeline(off=["centre"])).tensor[0].numpy())
     )
@@ -78,6 +79,7 @@ def test_centring_off_changes_the_last_card_and_its_address_opens_the_same_elsew
     ours, theirs = pixels(page, "centre").astype(int), pixels(second, "centre").astype(int)
     assert np.abs(ours - theirs).mean() < 2
     page.locator("button", has_text="Usual settings").click()
+    settle(page)
     expect(picture(page, "normalise")).to_have_attribute("src", centred)
     assert said == page.locator(".st-key-card-normalise").inner_text()
 
@@ -85,6 +87,7 @@ def test_centring_off_changes_the_last_card_and_its_address_opens_the_same_elsew
 def test_an_uncentred_digit_gets_another_answer(open_page):
     """The tiny 3 in its corner, neither cropped nor centred, is not what the full pipeline sees."""
     page = open_page("preprocessing")
+    settle(page)
     page.locator("[class*='st-key-example-Tiny'] button").click()
     wait_for_strip(page)
     with_all = page.locator(".st-key-card-normalise").inner_text()
@@ -97,16 +100,17 @@ def test_the_drawing_is_carried_from_page_to_page_both_ways(open_page):
     page = open_page()
     draw(page, SEVEN)
     expect(answer(page)).to_have_text("7")
+    settle(page)
     page.get_by_role("link", name="See every step").click()
     expect(page.locator("h1").first).to_have_text("Preprocessing")
     expect(answer(page)).to_have_text("7")
     wait_for_strip(page)
     draw(page, [[(60, 140), (220, 140)]])
-    page.wait_for_timeout(1500)
+    settle(page)
     here = pixels(page, "grey")
     page.get_by_role("link", name="Draw", exact=True).click()
     expect(page.locator("h1").first).to_have_text("Draw")
-    page.wait_for_timeout(1500)
+    settle(page)
     page.get_by_role("link", name="Preprocessing", exact=True).click()
     wait_for_strip(page)
     assert np.array_equal(pixels(page, "grey"), here)
@@ -135,7 +139,7 @@ def test_two_tabs_do_not_hear_each_other(open_page):
     first, second = open_page("preprocessing"), open_page("preprocessing")
     draw(first, SEVEN)
     expect(answer(first)).to_have_text("7")
-    second.wait_for_timeout(1000)
+    settle(second)
     expect(answer(second)).to_have_text("–")
 
 
@@ -148,7 +152,7 @@ def test_twenty_quick_moves_of_a_slider_leave_no_stale_card(open_page):
     handle.focus()
     for press in range(20):
         page.keyboard.press("ArrowLeft" if press % 7 < 4 else "ArrowRight")
-    page.wait_for_timeout(3000)
+    settle(page)
     box = int(handle.get_attribute("aria-valuenow") or handle.input_value())
     trace = trace_of_canvas(page, Pipeline(scale={"box": box}))
     assert np.array_equal(pixels(page, "centre"), np.uint8(np.round(trace["centre"].output * 255)))
@@ -174,7 +178,9 @@ def test_a_hostile_upload_is_answered_in_a_sentence(open_page, name, content, to
         Image.fromarray(rng.integers(0, 255, (side, side), dtype=np.uint8)).save(file, "PNG")
         content = file.getvalue() if content == "pixel" else file.getvalue()[:3000]
     page = open_page("preprocessing")
+    settle(page)
     page.get_by_role("radio", name="Upload").click()
+    settle(page)
     page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
     expect(page.get_by_text(told).first).to_be_visible()
     expect(answer(page)).to_have_text("–")
@@ -202,6 +208,7 @@ def test_every_part_of_the_page_opens(open_page):
     ):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_text(re.compile(seen)).first).to_be_visible()
+        settle(page)
 
 
 def test_the_strip_and_the_stages_come_as_files(open_page):

@@ -4,6 +4,21 @@ from playwright.sync_api import Page, expect
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+# Streamlit has nothing to do, and has had nothing for longer than the canvas waits before it sends a stroke.
+SETTLED = """() => new Promise((done) => {
+    let since = performance.now();
+    const look = () => {
+        const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+        if (state !== "notRunning" || document.querySelector("[data-stale=true]")) since = performance.now();
+        performance.now() - since > 300 ? done() : setTimeout(look, 20);
+    };
+    look();
+})"""
+
+
+def settle(page: Page) -> None:
+    """Wait until all that was done so far has been answered: what a hand waits for before the next click."""
+    page.evaluate(SETTLED)
 
 
 def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
