@@ -10,9 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
+    {"tune"},
     {"train", "api", "predict", "explain", "neighbours"},
     {"classifier", "evaluate", "vary", "figures", "labelled", "pen"},
-    {"verdicts", "pictures"},
+    {"verdicts", "pictures", "studies"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
     {"architectures", "ink"},

@@ -1,0 +1,270 @@
+"""The search: knobs become a recipe that training takes, and no trial is lost or done twice when a worker is killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from mnist_core import tune
+from mnist_core.architectures import ARCHITECTURES, build
+from mnist_core.data import Labelled, Splits
+from mnist_core.studies import Study, StudyError, list_studies, load_study, save_study
+from mnist_core.train import RECIPES, Recipe, parse_arguments
+from mnist_core.tune import draw_knobs, main, sizes_of, turned, usual_knobs, winner
+
+ROOT = Path(__file__).resolve().parent.parent
+POSTGRES = shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
+
+
+# Knobs and recipes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_usual_knobs_are_the_shipped_recipe(architecture):
+    recipe = RECIPES[architecture]
+    again = turned(recipe, usual_knobs(recipe))
+    assert replace(again, arguments={}) == replace(recipe, arguments={})
+    arguments = {k: v for k, v in again.arguments.items() if k not in recipe.arguments}
+    assert str(build(architecture, **arguments)) == str(build(architecture))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_whatever_is_drawn_builds_a_network(architecture):
+    rng = np.random.default_rng(1)
+    space = {}
+    draw_knobs(optuna.trial.FixedTrial(usual_knobs(RECIPES[architecture])), architecture)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=int(rng.integers(100))))
+    for _ in range(5):
+        space = draw_knobs(study.ask(), architecture)
+        recipe = turned(RECIPES[architecture], space)
+        build(architecture, **recipe.arguments)
+        assert recipe.augmentation.rotation == pytest.approx(12 * space["augmentation"], rel=1e-3)
+
+
+def test_width_widens_every_layer_that_the_constructor_names():
+    assert sizes_of("simple_cnn") == {"filters": 28, "hidden": 128}
+    knobs = usual_knobs(RECIPES["simple_cnn"]) | {"width": 1.5}
+    assert turned(RECIPES["simple_cnn"], knobs).arguments == {"filters": 42, "hidden": 192}
+    assert sizes_of("wide_cnn") == {}
+
+
+@pytest.fixture
+def study() -> Study:
+    knobs = usual_knobs(RECIPES["mlp"])
+    trials = [
+        {"number": n, "state": state, "validation_accuracy": accuracy, "epochs": 5, "seconds": 2.0}
+        | knobs
+        | {"dropout": n / 10}
+        for n, (state, accuracy) in enumerate([("complete", 0.97), ("pruned", 0.99), ("complete", 0.98)])
+    ]
+    return Study("tried", "mlp", {"data": "mnist", "epochs": 5, "images": None, "seed": 1}, trials, {"dropout": 1.0})
+
+
+def test_the_winner_is_the_best_that_came_to_its_end_with_all_epochs_of_the_recipe(study):
+    assert study.best["number"] == 2
+    assert winner(study) == replace(RECIPES["mlp"], arguments={"dropout": 0.2})
+
+
+def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
+    path = tmp_path / "mlp.recipe.json"
+    path.write_text(json.dumps(asdict(winner(study))))
+    assert parse_arguments(["--recipe", str(path)]).recipe == winner(study)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "is no recipe"),
+        ("[]", "is no recipe"),
+        ('{"architecture": "mlp"}', "epochs"),
+        ('{"architecture": "mlp", "epochs": 3, "speed": 9}', "asks for what no recipe has: speed"),
+        ('{"architecture": "mlp", "epochs": 3, "augmentation": {"blur": 1}}', "asks for what no recipe has: blur"),
+        ('{"architecture": "transformer", "epochs": 3}', "transformer"),
+        ('{"architecture": "mlp", "epochs": 3, "arguments": {"depth": 2}}', "depth"),
+        ('{"architecture": "mlp", "epochs": 0}', "'0' is not a whole number"),
+        ('{"architecture": "mlp", "epochs": 3, "learning_rate": "fast"}', "'fast' is not a number"),
+        ('{"architecture": "mlp", "epochs": 3, "weight_decay": -1}', "out of bounds"),
+    ],
+)
+def test_what_is_no_recipe_is_told_in_a_sentence(tmp_path, capsys, content, told):
+    (tmp_path / "mine.json").write_text(content)
+    with pytest.raises(SystemExit):
+        parse_arguments(["--recipe", str(tmp_path / "mine.json")])
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+
+
+def test_a_study_comes_back_from_disk_and_a_broken_one_is_told(study, tmp_path):
+    assert load_study(save_study(study, tmp_path)) == study
+    (tmp_path / "broken.json").write_text('{"name": "broken"}')
+    (tmp_path / "tried.recipe.json").write_text("{}")
+    studies, broken = list_studies(tmp_path)
+    assert studies == [study]
+    assert broken == ["broken.json does not hold the figures of a study."]
+
+
+# One worker ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    rng = np.random.default_rng(3)
+    part = [Labelled(rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, 10, n)) for n in (600, 50, 0)]
+    monkeypatch.setattr(tune, "load_part", lambda data, images: Splits(*part))
+
+
+def options_of(tmp_path: Path, *more: str) -> list[str]:
+    storage = ["--storage", f"sqlite:///{tmp_path}/s.sqlite3", "--out", str(tmp_path / "out")]
+    return ["--architecture", "mlp", "--data", "embedded", "--epochs", "1", *storage, *more]
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_search_writes_its_trials_and_its_winner_and_a_second_call_only_adds(tmp_path, capsys):
+    assert main(options_of(tmp_path, "--trials", "2")) == 0
+    first = load_study(tmp_path / "out" / "mlp.json")
+    assert [trial["number"] for trial in first.trials] == [0, 1]
+    usual = usual_knobs(RECIPES["mlp"])
+    assert {name: first.trials[0][name] for name in usual} == usual
+    assert main(options_of(tmp_path, "--trials", "3")) == 0
+    more = load_study(tmp_path / "out" / "mlp.json")
+    assert more.trials[:2] == first.trials
+    assert len(more.trials) == 3
+    assert "best" in capsys.readouterr().out
+    recipe = parse_arguments(["--recipe", str(tmp_path / "out" / "mlp.recipe.json")]).recipe
+    assert isinstance(recipe, Recipe)
+    assert recipe.batch_size == more.best["batch_size"]
+    assert main(options_of(tmp_path, "--trials", "3", "--seed", "2")) == 1
+    assert "begun with other settings (seed)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_trial_stopped_by_hand_is_done_again(tmp_path, monkeypatch, capsys):
+    def stop(run, splits):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tune, "fit", stop)
+        assert main(options_of(tmp_path, "--trials", "1")) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert main(options_of(tmp_path, "--trials", "1")) == 0
+    (trial,) = load_study(tmp_path / "out" / "mlp.json").trials
+    assert trial["learning_rate"] == RECIPES["mlp"].learning_rate
+
+
+@pytest.mark.parametrize("storage", ["nonsense", "sqlite:////no/such/folder/s.sqlite3", "oracle://here"])
+def test_a_database_that_cannot_be_opened_is_a_sentence(tmp_path, capsys, storage):
+    assert main([*options_of(tmp_path), "--storage", storage]) == 1
+    assert "The database cannot be opened" in capsys.readouterr().err
+
+
+def test_without_optuna_the_command_says_what_brings_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tune, "find_spec", lambda name: None)
+    assert main(options_of(tmp_path)) == 1
+    assert "pip install -r requirements-tune.txt" in capsys.readouterr().err
+
+
+def test_a_broken_study_names_its_file(tmp_path):
+    (tmp_path / "odd.json").write_text('{"trials": 7}')
+    with pytest.raises(StudyError, match="odd.json"):
+        load_study(tmp_path / "odd.json")
+
+
+# Workers that are killed --------------------------------------------------------------------------------------
+
+COMMAND = [sys.executable, "-m", "mnist_core.tune"]
+
+
+def start(arguments: list[str]) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*COMMAND, *arguments, "--heartbeat", "1"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(url: str, wanted) -> list:
+    """The trials of the study as soon as they are as wanted."""
+    for _ in range(600):
+        try:
+            trials = optuna.load_study(study_name="mlp", storage=url).get_trials()
+            if wanted([(trial.state.name, bool(trial.intermediate_values)) for trial in trials]):
+                return trials
+        except Exception:  # the database, or the study in it, is not there yet
+            pass
+        time.sleep(0.1)
+    raise TimeoutError("the study did not come so far within a minute")
+
+
+def ensure_nothing_lost_or_twice(url: str, wanted: int) -> None:
+    trials = optuna.load_study(study_name="mlp", storage=url).get_trials()
+    done = [t for t in trials if t.state.name in ("COMPLETE", "PRUNED")]
+    assert len(done) == wanted
+    assert len({json.dumps(t.params, sort_keys=True) for t in done}) == wanted
+    assert not [t for t in trials if t.state.name in ("RUNNING", "WAITING")]
+    died = [t for t in trials if t.state.name == "FAIL" and t.params]
+    again = {t.system_attrs.get("failed_trial"): t for t in done}
+    assert died
+    assert all(again[t.number].params.items() >= t.params.items() for t in died)
+
+
+def test_a_killed_search_goes_on_and_does_the_trial_again_that_it_was_killed_in(tmp_path):
+    arguments = options_of(tmp_path, "--trials", "4", "--epochs", "5")
+    url = f"sqlite:///{tmp_path}/s.sqlite3"
+    with start(arguments) as worker:
+        before = wait_for(url, lambda trials: len(trials) > 1 and trials[-1] == ("RUNNING", True))
+        worker.kill()
+    with start(arguments) as worker:
+        assert worker.wait(timeout=120) == 0, worker.stderr.read()
+    ensure_nothing_lost_or_twice(url, 4)
+    after = optuna.load_study(study_name="mlp", storage=url).get_trials()
+    assert after[0].values == before[0].values
+    assert len(load_study(tmp_path / "out" / "mlp.json").trials) == 4
+
+
+@pytest.fixture
+def postgres(tmp_path) -> Iterator[str]:
+    """The address of an empty PostgreSQL of this test's own, at a socket and no port."""
+    if not POSTGRES:
+        pytest.skip("No PostgreSQL here. Debian has it as the package `postgresql`.")
+    bin, user = Path(POSTGRES).resolve().parent, "postgres" if os.getuid() == 0 else None
+    folder = Path(f"/tmp/lab-postgres-{os.getpid()}")  # a socket's path has to be short
+    folder.mkdir()
+    if user:
+        shutil.chown(folder, user)
+    quiet = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([bin / "initdb", "-D", folder / "data", "-U", "lab", "-A", "trust", "-N"], check=True, **quiet)
+    options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    with subprocess.Popen([bin / "postgres", "-D", folder / "data", *options], **quiet) as server:
+        for _ in range(100):
+            if (folder / ".s.PGSQL.5432").exists():
+                break
+            time.sleep(0.1)
+        yield f"postgresql://lab@/postgres?host={folder}"
+        server.send_signal(signal.SIGINT)  # does not wait for those who are still connected
+    shutil.rmtree(folder)
+
+
+def test_two_workers_share_a_postgresql_and_one_of_them_is_killed(tmp_path, postgres):
+    arguments = options_of(tmp_path, "--trials", "6", "--epochs", "6", "--storage", postgres)
+    with start(arguments) as first, start(arguments) as second:
+        wait_for(postgres, lambda trials: trials.count(("RUNNING", True)) == 2)
+        first.kill()
+        assert second.wait(timeout=180) == 0, second.stderr.read()
+    ensure_nothing_lost_or_twice(postgres, 6)
