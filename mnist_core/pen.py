@@ -18,6 +18,7 @@ from mnist_core.preprocess import Pipeline
 from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, render, soften
 
 CANVAS = CANVAS_SIDE // 2  # half as large as a visitor's: four times as fast, and the image is the same
+SMALL = 60  # the side of a picture that is no canvas
 SIZES = (0.35, 0.85)  # of the canvas
 WIDTHS = (8 / 280, 28 / 280)  # of the canvas
 STEP = 2.5  # between the points of a written stroke, in the units of the forms
@@ -31,14 +32,14 @@ OVERWRITTEN = ("24", "25", "26", "34", "40", "45", "46", "48", "57", "67", "20",
 def write(form: Form, rng: np.random.Generator) -> list[np.ndarray]:
     """The strokes of a form as some hand writes them once: its slant, its haste, its trembling, its slips."""
     free = form.freedom
-    lines = form.between(rng.uniform(-0.1, 1.1))
-    loose = rng.uniform(0.8, 3.6) * free
+    share = rng.uniform(-0.1, 1.1)
+    loose = rng.uniform(0.8, 4.2) * free
     haste = int(rng.choice([0, 1, 2, 3, 4], p=[0.3, 0.25, 0.2, 0.15, 0.1]))
     tremble = rng.choice([0, 0.8, 2.0], p=[0.4, 0.4, 0.2])
-    turn = _turn(rng, free)
+    build, turn = rng.normal(0, [0.12, 6.0, 3.0]) * free, _turn(rng, free)
     strokes = []
-    for points, sharp in lines:
-        points = (points + rng.normal(0, loose, points.shape)) @ turn
+    for points, sharp in form.between(share):
+        points = _built(points + rng.normal(0, loose, points.shape), *build) @ turn
         line = evenly(curve(points, sharp), STEP)
         line = soften(_ends(line, rng), min(haste, len(line) // 6))
         line = line + tremble * _drift(len(line), rng)
@@ -52,11 +53,18 @@ def write(form: Form, rng: np.random.Generator) -> list[np.ndarray]:
     return strokes
 
 
+def _built(points: np.ndarray, broad: float, deep: float, bent: float) -> np.ndarray:
+    """A hand's own proportions: the head broader than the foot, the waist lower, the back bent; or the reverse."""
+    x, y = points.T
+    bow = np.sin(np.pi * y.clip(0, 100) / 100)
+    return np.column_stack([30 + (x - 30) * (1 + broad * (50 - y) / 50) + bent * bow, y + deep * bow])
+
+
 def _turn(rng: np.random.Generator, free: float) -> np.ndarray:
     """Width, slant and rotation of a hand, as a matrix for rows of points; forms lean to the right more often."""
     angle = np.radians(rng.normal(0, 5)) * free
     slant = rng.uniform(-0.15, 0.4) * free
-    wide = np.exp(rng.uniform(-0.3, 0.3 if free == 1 else 0.05))
+    wide = np.exp(rng.uniform(-0.3, 0.3 * free if free >= 1 else 0.05))
     lean = np.array([[1, 0], [-slant, 1]])
     spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return np.diag([wide, 1]) @ lean @ spin
@@ -217,12 +225,12 @@ def _cloud(rng: np.random.Generator, side: int, smooth: float) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator) -> np.ndarray:
-    side = int(rng.choice([SIDE, 70, CANVAS]))
+    side = int(rng.choice([SIDE, 40, SMALL]))
     return rng.random((side, side)) if rng.random() < 0.5 else rng.normal(0.5, 0.2, (side, side)).clip(0, 1)
 
 
 def _salt_and_pepper(rng: np.random.Generator) -> np.ndarray:
-    side = int(rng.choice([SIDE, 35, 70]))
+    side = int(rng.choice([SIDE, 40, SMALL]))
     return (rng.random((side, side)) > rng.uniform(0.02, 0.5)).astype(float)
 
 
@@ -231,41 +239,40 @@ def _blobs(rng: np.random.Generator) -> np.ndarray:
 
 
 def _clouds(rng: np.random.Generator) -> np.ndarray:
-    return _cloud(rng, CANVAS, rng.uniform(3, 25))
+    return _cloud(rng, SMALL, rng.uniform(1.5, 10))
 
 
 def _all_ink(rng: np.random.Generator) -> np.ndarray:
     """A block of ink, to the edges or short of them; wide or square, for a narrow one is a 1."""
-    picture = np.ones((CANVAS, CANVAS))
-    height = rng.integers(CANVAS // 3, CANVAS)
-    width = rng.integers(int(0.8 * height), CANVAS)
-    top, left = rng.integers(0, CANVAS - height + 1), rng.integers(0, CANVAS - width + 1)
+    picture = np.ones((SMALL, SMALL))
+    height = rng.integers(SMALL // 3, SMALL)
+    width = rng.integers(int(0.8 * height), SMALL)
+    top, left = rng.integers(0, SMALL - height + 1), rng.integers(0, SMALL - width + 1)
     picture[top : top + height, left : left + width] = rng.uniform(0, 0.5)
     return picture
 
 
 def _stripes(rng: np.random.Generator) -> np.ndarray:
-    angle, period = rng.uniform(0, np.pi), rng.uniform(10, 40)
-    y, x = np.mgrid[:CANVAS, :CANVAS]
+    angle, period = rng.uniform(0, np.pi), rng.uniform(4, 17)
+    y, x = np.mgrid[:SMALL, :SMALL]
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period)
     return (wave > rng.uniform(-0.5, 0.5)).astype(float) if rng.random() < 0.7 else (wave + 1) / 2
 
 
 def _checkerboard(rng: np.random.Generator) -> np.ndarray:
-    y, x = np.mgrid[:CANVAS, :CANVAS]
-    field = rng.uniform(8, 45)
+    y, x = np.mgrid[:SMALL, :SMALL]
+    field = rng.uniform(4, 19)
     return ((x // field + y // field) % 2).astype(float)
 
 
 def _empty_scan(rng: np.random.Generator) -> np.ndarray:
-    """Paper with grain, a shadow and here and there a crease, of which the pipeline leaves what it leaves."""
-    picture = 0.85 - 0.5 * rng.random() * _cloud(rng, CANVAS, rng.uniform(10, 40))
-    picture += rng.normal(0, rng.uniform(0.01, 0.12), picture.shape)
-    for _ in range(rng.integers(0, 4)):
-        spot = rng.integers(0, CANVAS, 2)
-        y, x = np.mgrid[:CANVAS, :CANVAS]
-        far = (y - spot[0]) ** 2 / rng.uniform(20, 900) + (x - spot[1]) ** 2 / rng.uniform(20, 900)
-        picture -= rng.uniform(0.2, 0.6) * np.exp(-far)
+    """Paper with grain, a shadow and some stains, of which the pipeline leaves what it leaves."""
+    picture = 0.95 - 0.3 * rng.random() * _cloud(rng, CANVAS, rng.uniform(10, 40))
+    picture += rng.normal(0, rng.uniform(0.01, 0.05), picture.shape)
+    y, x = np.mgrid[:CANVAS, :CANVAS]
+    for _ in range(rng.integers(2, 6)):
+        spot, reach = rng.integers(20, CANVAS - 20, 2), rng.uniform(15, 120, 2)
+        picture -= rng.uniform(0.4, 0.8) * np.exp(-((y - spot[0]) ** 2) / reach[0] - (x - spot[1]) ** 2 / reach[1])
     return picture.clip(0, 1)
 
 
@@ -293,7 +300,7 @@ INK_KINDS = {
     "block of ink": (_all_ink, 1),
     "stripes": (_stripes, 1),
     "checkerboard": (_checkerboard, 0.7),
-    "empty scan": (_empty_scan, 1),
+    "empty scan": (_empty_scan, 0.6),
 }
 WRITTEN_SHARE = 0.55  # of the others that are letters, signs and drawings
 
