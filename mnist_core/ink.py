@@ -26,6 +26,12 @@ class InkError(Exception):
     """Ink that cannot be read; the message says why, in a sentence for the person who brought it."""
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is one of FORMATS, as far as a name can tell; what programs hide is none."""
+    suffix = Path(name).suffix.lower()
+    return not name.startswith(".") and Image.registered_extensions().get(suffix) in FORMATS
+
+
 def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
     if isinstance(ink, np.ndarray):
         return _read_array(ink)

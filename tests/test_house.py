@@ -10,9 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"tune"},
-    {"train", "api", "predict", "explain", "neighbours"},
-    {"classifier", "evaluate", "vary", "figures", "labelled", "pen"},
+    {"tune", "predict"},
+    {"train", "api", "export", "explain", "neighbours"},
+    {"evaluate"},
+    {"command"},
+    {"classifier", "vary", "figures", "labelled", "pen"},
     {"verdicts", "pictures", "studies"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
