@@ -22,7 +22,7 @@ SMALL = 60  # the side of a picture that is no canvas
 SIZES = (0.35, 0.85)  # of the canvas
 WIDTHS = (8 / 280, 28 / 280)  # of the canvas
 STEP = 2.5  # between the points of a written stroke, in the units of the forms
-# Pairs that stay no digit when one is written over the other; an 8 over a 3 is an 8.
+# Pairs that look like no third digit where they run into each other.
 OVERWRITTEN = ("24", "25", "26", "34", "40", "45", "46", "48", "57", "67", "20", "23", "35", "37", "47", "27")
 
 
@@ -192,9 +192,10 @@ def _side_by_side(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _overwritten(rng: np.random.Generator) -> list[np.ndarray]:
+    """Two digits that run into each other."""
     first, second = rng.permutation(list(str(rng.choice(OVERWRITTEN))))
-    over = [stroke * rng.uniform(0.85, 1.15) + rng.normal(0, 4, 2) for stroke in _digit(rng, int(second))]
-    return _digit(rng, int(first)) + over
+    aside = np.array([rng.uniform(18, 45), rng.normal(0, 8)])
+    return _digit(rng, int(first)) + [stroke + aside for stroke in _digit(rng, int(second))]
 
 
 def _crossed_out(rng: np.random.Generator) -> list[np.ndarray]:
@@ -243,10 +244,10 @@ def _clouds(rng: np.random.Generator) -> np.ndarray:
 
 
 def _all_ink(rng: np.random.Generator) -> np.ndarray:
-    """A block of ink, to the edges or short of them; wide or square, for a narrow one is a 1."""
+    """A block of ink, wide or square, for a narrow one is a 1."""
     picture = np.ones((SMALL, SMALL))
-    height = rng.integers(SMALL // 3, SMALL)
-    width = rng.integers(int(0.8 * height), SMALL)
+    height = rng.integers(SMALL // 5, SMALL * 3 // 5)
+    width = rng.integers(int(0.8 * height), SMALL * 4 // 5)
     top, left = rng.integers(0, SMALL - height + 1), rng.integers(0, SMALL - width + 1)
     picture[top : top + height, left : left + width] = rng.uniform(0, 0.5)
     return picture
@@ -288,7 +289,7 @@ STROKE_KINDS = {
     "waves": (_waves, 1.5),
     "branches": (_branches, 2),
     "digits side by side": (_side_by_side, 6),
-    "digit over digit": (_overwritten, 2.5),
+    "digit over digit": (_overwritten, 2),
     "digit crossed out": (_crossed_out, 2),
     "word": (_word, 2),
 }
@@ -375,28 +376,32 @@ def written_others(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
 # The sheet ----------------------------------------------------------------------------------------------------
 
 
-def sheet(columns: int = 14, seed: int = 1) -> Image.Image:
-    """A row of images for every form of a digit and every kind of no digit, black on white."""
-    rows = [(form.name, lambda rng, form=form: written_digit(form, rng)) for form in DIGIT_FORMS]
+def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
+    """A row of images for every form of a digit, then for every kind of no digit; black on white, in panels."""
+    digits = [(form.name, lambda rng, form=form: written_digit(form, rng)) for form in DIGIT_FORMS]
     kinds = [*SIGNS, *STROKE_KINDS, *INK_KINDS]
-    rows += [(kind, lambda rng, kind=kind: written_other(kind, rng)) for kind in kinds]
-    left, cell = 190, 2 * SIDE + 2
-    paper = Image.new("L", (left + columns * cell, len(rows) * cell), 255)
+    others = [(kind, lambda rng, kind=kind: written_other(kind, rng)) for kind in kinds]
+    label, cell, gap = 330, 2 * SIDE + 4, 40
+    panel = label + samples * cell
+    deep = [-(-len(rows) // panels) for rows in (digits, others)]
+    paper = Image.new("L", (panels * panel + gap, sum(deep) * cell + 3 * gap), 255)
     pencil = ImageDraw.Draw(paper)
-    for row, (name, make) in enumerate(rows):
-        pencil.text((left - 12, row * cell + cell // 2), name, fill=60, anchor="rm", font_size=14)
-        for column in range(columns):
-            image = Image.fromarray(255 - make(np.random.default_rng([seed, row, column])))
-            paper.paste(
-                image.resize((2 * SIDE, 2 * SIDE), Image.Resampling.NEAREST), (left + column * cell, row * cell)
-            )
+    top = gap
+    for rows, depth in zip((digits, others), deep, strict=True):
+        for number, (name, make) in enumerate(rows):
+            left, y = number // depth * panel + label, top + number % depth * cell
+            pencil.text((left - 14, y + cell // 2), name, fill=90, anchor="rm", font_size=20)
+            for sample in range(samples):
+                ink = Image.fromarray(255 - make(np.random.default_rng([seed, number, sample])))
+                paper.paste(ink.resize((2 * SIDE, 2 * SIDE), Image.Resampling.NEAREST), (left + sample * cell, y))
+        top += depth * cell + gap
     return paper
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
-    sheet().save(parser.parse_args().sheet)
+    sheet().save(parser.parse_args().sheet, optimize=True)
 
 
 if __name__ == "__main__":

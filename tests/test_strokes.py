@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnist_core.strokes import CANVAS_SIDE, place, render
+from mnist_core.strokes import CANVAS_SIDE, curve, evenly, place, render, soften
 
 
 def ink_of(canvas: np.ndarray) -> np.ndarray:
@@ -61,3 +61,52 @@ def test_ink_beyond_the_canvas_is_cut_off():
     ink = ink_of(render([[(-50, 100), (400, 100)]], 10))
     assert ink[100].min() == 1
     assert not render([], 10)[..., 0].min() < 255
+
+
+POINTS = np.array([(0, 0), (30, 50), (60, 10), (90, 80), (40, 100)], dtype=float)
+
+
+def distance(line: np.ndarray, point: np.ndarray) -> float:
+    return np.hypot(*(line - point).T).min()
+
+
+@pytest.mark.parametrize("sharp", [(0, 0, 0, 0, 0), (0, 1, 0, 1, 0), (1, 1, 1, 1, 1)])
+def test_a_curve_goes_through_all_its_points(sharp):
+    line = curve(POINTS, np.array(sharp, dtype=bool))
+    assert max(distance(line, point) for point in POINTS) < 1e-9
+    np.testing.assert_allclose(line[[0, -1]], POINTS[[0, -1]])
+
+
+def test_a_curve_turns_at_once_only_where_it_is_sharp():
+    def sharpest_turn(sharp: list[bool]) -> float:
+        way = np.diff(curve(POINTS[:3], np.array(sharp), steps=32), axis=0)
+        angles = np.unwrap(np.arctan2(*way.T))
+        return np.abs(np.diff(angles)).max()
+
+    before, after = np.diff(POINTS[:3], axis=0)
+    angle = np.arccos(before @ after / np.hypot(*before) / np.hypot(*after))
+    assert sharpest_turn([False, True, False]) == pytest.approx(angle)
+    assert sharpest_turn([False, False, False]) < angle / 2
+
+
+def test_two_points_are_joined_by_a_straight_line():
+    line = curve(POINTS[:2], np.zeros(2, dtype=bool))
+    np.testing.assert_allclose(line[:, 1], line[:, 0] * 5 / 3, atol=1e-9)
+
+
+def test_a_line_in_even_points_keeps_its_ends_and_its_length():
+    line = evenly(POINTS, 2.5)
+    steps = np.hypot(*np.diff(line, axis=0).T)
+    np.testing.assert_allclose(line[[0, -1]], POINTS[[0, -1]])
+    assert steps.max() < 2.7
+    assert steps.sum() == pytest.approx(np.hypot(*np.diff(POINTS, axis=0).T).sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 4, 20])
+def test_softening_cuts_corners_and_keeps_ends_and_straight_lines(reach):
+    bent = evenly(np.array([(0, 0), (30, 40), (60, 0)], dtype=float), 2.5)
+    soft = soften(bent, reach)
+    np.testing.assert_allclose(soft[[0, -1]], bent[[0, -1]], atol=1e-9)
+    assert (distance(soft, np.array([30, 40])) > 0.5) == (reach > 0)
+    straight = evenly(np.array([(0, 0), (60, 100)]), 2.5)
+    np.testing.assert_allclose(soften(straight, reach), straight, atol=1e-9)
