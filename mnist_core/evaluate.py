@@ -1,16 +1,32 @@
-"""Labels and logits -> the evaluation table, and all that is reduced from it. No model is ever needed here."""
+"""Labels and logits -> the evaluation table, and all that is reduced from it; only the command asks a model.
 
+python -m mnist_core.evaluate batchnorm_cnn
+python -m mnist_core.evaluate batchnorm_cnn my-digits/ --json
+"""
+
+import argparse
+import json
 import math
+import sys
 from collections.abc import Collection, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import Score
+from mnist_core.checkpoints import Score, load_answers
+from mnist_core.classifier import DigitClassifier, infer
+from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
+from mnist_core.data import load_mnist
+from mnist_core.labelled import ArchiveError, read_folder, read_scans
+from mnist_core.preprocess import to_tensor
+from mnist_core.reviews import corrected
 from mnist_core.verdicts import softmax
+from mnist_core.words import percent
 
 
 def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
@@ -226,3 +242,134 @@ def read_numbers(text: str, below: int) -> set[int] | None:
             raise ValueError(f"{part!r} is no image number. Write numbers and ranges, such as 947 or 1000-1010.")
         numbers |= set(range(int(first), min(int(last or first) + 1, below)))
     return numbers if text.replace(",", " ").split() else None
+
+
+# The command --------------------------------------------------------------------------------------------------
+
+DATA = {"mnist": "MNIST's test images", "embedded": "the digits inside scikit-learn"}
+
+
+class Answers(NamedTuple):
+    """What a model said of labelled images."""
+
+    what: str
+    labels: np.ndarray
+    logits: np.ndarray
+    names: list[str] | None = None  # of their files
+
+
+def ask(classifier: DigitClassifier, data: str, folder: Path) -> Answers:
+    """The answers to one of the house's data sets; those to what a model was tested on lie beside its weights."""
+    if classifier.card.data == data:
+        return Answers(f"{DATA[data]}, by the answers that lie beside it", *load_answers(classifier.card, folder))
+    labelled = load_mnist("test") if data == "mnist" else read_scans()
+    return Answers(DATA[data], labelled.labels, infer(classifier.model, to_tensor(labelled.images)))
+
+
+def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Answers:
+    if not folder.is_dir():
+        raise CommandError(f"There is no folder {folder}.")
+    try:
+        with tqdm(total=100, unit="%", disable=None, desc="Through the pipeline") as bar:
+            pictures = read_folder(folder, lambda share: bar.update(round(100 * share) - bar.n))
+    except ArchiveError as error:
+        raise CommandError(str(error)) from None
+    for skipped in pictures.skipped:
+        faults.tell(skipped.name, skipped.reason)
+    if not pictures.names:
+        told = "It needs folders named 0 to 9, or pictures and a CSV with the line `file,label` on top"
+        raise CommandError(f"No labelled picture in {folder} can be used. {told}.")
+    logits = infer(classifier.model, to_tensor(pictures.images))
+    return Answers(str(folder), pictures.labels, logits, pictures.names)
+
+
+def report(name: str, answers: Answers, listed: int) -> dict:
+    """Every figure of the errors page; of the single mistakes the surest."""
+    evaluation = evaluate(answers.labels, answers.logits)
+    score, matrix, groups = accuracy(evaluation), confusion_matrix(evaluation), reliability(evaluation)
+    figures = {
+        "model": name,
+        "data": answers.what,
+        "images": score.total,
+        "mistakes": score.total - score.correct,
+        "accuracy": score.accuracy,
+        "low": score.low,
+        "high": score.high,
+        "calibration_error": calibration_error(groups),
+        "digits": per_digit(evaluation).to_dict("records"),
+        "confused": [dict(zip(("label", "digit", "images"), pair, strict=True)) for pair in confused_pairs(matrix)],
+        "matrix": matrix.tolist(),
+        "reliability": groups.to_dict("records"),
+        "surest_mistakes": [
+            {"image": answers.names[row["index"]] if answers.names else row["index"], **row}
+            for row in mistakes(evaluation)
+            .head(listed)[["index", "label", "digit", "confidence", "loss"]]
+            .to_dict("records")
+        ],
+    }
+    if answers.what.startswith(DATA["mnist"]) and len(evaluation) == 10_000:
+        figures["accuracy_by_corrected_labels"] = accuracy(corrected(evaluation)).accuracy
+    return figures
+
+
+def in_words(figures: dict) -> str:
+    interval = f"95% interval {figures['low']:.2%} to {figures['high']:.2%}"
+    lines = [
+        f"{figures['model']} on {figures['data']}",
+        "",
+        f"{figures['accuracy']:.2%} right ({interval})",
+        f"{figures['mistakes']:,} wrong of {figures['images']:,}",
+    ]
+    if "accuracy_by_corrected_labels" in figures:
+        lines.append(f"{figures['accuracy_by_corrected_labels']:.2%} by the labels that reviewers corrected")
+    lines += [f"{figures['calibration_error']:.4f} expected calibration error", ""]
+    lines.append("digit  precision  recall      F1  images")
+    for row in figures["digits"]:
+        lines.append("{digit:5}  {precision:9.4f}  {recall:.4f}  {f1:.4f}  {support:6,}".format(**row))
+    if figures["confused"]:
+        lines += ["", "most often confused"]
+        lines += ["{label} read as {digit}: {images:,}".format(**pair) for pair in figures["confused"][:10]]
+    if figures["surest_mistakes"]:
+        lines += ["", "surest mistakes", "label  digit  confidence     loss  image"]
+    for row in figures["surest_mistakes"]:
+        sure = percent(row["confidence"])
+        lines.append("{label:5}  {digit:5}  {sure:>10}  {loss:7.2f}  {image}".format(**row, sure=sure))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m mnist_core.evaluate",
+        description="How well a model reads labelled images: the figures of the errors page.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the model")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures in folders named 0 to 9, or beside a CSV with the line file,label on top (default: --data)",
+    )
+    parser.add_argument("--data", choices=list(DATA), default="mnist", help="MNIST, or scikit-learn's digits")
+    parser.add_argument("--mistakes", type=int, default=10, metavar="N", help="how many to list (default: 10)")
+    parser.add_argument("--json", action="store_true", help="every figure as one JSON object")
+    add_checkpoints(parser)
+    options = parser.parse_args(arguments)
+    if options.mistakes < 0:
+        parser.error("--mistakes takes a number from 0 on.")
+
+    def command() -> int:
+        classifier, faults = load_classifier(parser, options.name, options.checkpoints), Faults()
+        if options.folder:
+            answers = ask_folder(classifier, options.folder, faults)
+        else:
+            answers = ask(classifier, options.data, options.checkpoints)
+        figures = report(classifier.card.name, answers, options.mistakes)
+        print(json.dumps(figures) if options.json else in_words(figures))
+        return 1 if faults.count else 0
+
+    return finish(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A visitor's own labelled pictures: a ZIP of folders 0 to 9, or of pictures and a CSV, through the pipeline.
+"""Labelled pictures through the pipeline: a ZIP or a folder that holds folders 0 to 9, or pictures and a CSV.
 
 Nothing of an archive is written to disk, and nothing is unpacked beyond its limits, whatever its headers claim.
 What cannot be used is told by name; the rest counts.
@@ -11,14 +11,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from mnist_core.architectures import SIDE
+from mnist_core.data import Labelled, load_embedded_digits
 from mnist_core.ink import FORMATS, InkError
-from mnist_core.preprocess import Pipeline
+from mnist_core.preprocess import Pipeline, Trace
+from mnist_core.words import brief, printable
 
 MAX_PICTURES = 2_000
 MAX_BYTES = 50_000_000
@@ -48,30 +51,68 @@ class Pictures:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def read_archive(content: bytes, progress: Callable[[float], None] = lambda share: None) -> Pictures:
-    """Every usable picture of a ZIP. `progress` is told the share that is done."""
+@dataclass(frozen=True)
+class _File:
+    """A file of an archive or folder, before anything of it is read."""
+
+    path: str  # from the archive's or folder's root
+    name: str  # for people
+    read: Callable[[int], bytes] = field(repr=False)  # the content, refused where it is longer
+
+
+Progress = Callable[[float], None]  # told the share that is done
+
+
+def read_archive(content: bytes, progress: Progress = lambda share: None) -> Pictures:
+    """Every usable picture of a ZIP."""
+    with _open(content) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        files = [_File(_path(i.filename), brief(i.filename), partial(_unpack, archive, i)) for i in infos]
+        return _read(files, progress, MAX_PICTURES, _Budget().picture)
+
+
+def read_folder(folder: Path, progress: Progress = lambda share: None) -> Pictures:
+    """Every usable picture of a folder, however many there are."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = [(path, path.relative_to(folder).as_posix()) for path in found]
+    files = [_File(name, printable(name), partial(_read_file, path)) for path, name in paths]
+    return _read(files, progress, len(files), lambda file: file.read(MAX_BYTES))
+
+
+def read_scans(progress: Progress = lambda share: None) -> Labelled:
+    """The digits inside scikit-learn, which are as small and grey as no drawing is, through the pipeline."""
+    rows, pipeline, images = load_embedded_digits(), Pipeline(), []
+    for number, row in enumerate(rows.images, 1):
+        images.append(_to_row(pipeline.run(row)))
+        progress(number / len(rows.images))
+    return Labelled(np.stack(images), rows.labels)
+
+
+def _read(files: list[_File], progress: Progress, most: int, read: Callable[[_File], bytes]) -> Pictures:
     pipeline, skipped = Pipeline(), []
     names, images, labels = [], [], []
-    with _open(content) as archive:
-        entries = list(_label(archive, skipped))
-        for entry in entries[MAX_PICTURES:]:
-            skipped.append(Skipped(_readable(entry[0].filename), f"is beyond the {MAX_PICTURES:,} pictures of a visit"))
-        budget = _Budget()
-        for number, (info, label) in enumerate(entries[:MAX_PICTURES], 1):
-            name = _readable(info.filename)
-            try:
-                trace = pipeline.run(budget.picture(archive, info))
-                if trace.blank:
-                    raise InkError(trace.blank)
-            except InkError as error:
-                skipped.append(Skipped(name, str(error)))
-            else:
-                names.append(name)
-                images.append(np.uint8(np.round(trace.image * 255)))
-                labels.append(label)
-            progress(number / min(len(entries), MAX_PICTURES))
+    entries = list(_label(files, skipped))
+    for file, _ in entries[most:]:
+        skipped.append(Skipped(file.name, f"is beyond the {most:,} pictures of a visit"))
+    for number, (file, label) in enumerate(entries[:most], 1):
+        try:
+            trace = pipeline.run(read(file))
+            if trace.blank:
+                raise InkError(trace.blank)
+        except InkError as error:
+            skipped.append(Skipped(file.name, str(error)))
+        else:
+            names.append(file.name)
+            images.append(_to_row(trace))
+            labels.append(label)
+        progress(number / min(len(entries), most))
     stacked = np.stack(images) if images else np.zeros((0, SIDE, SIDE), dtype=np.uint8)
     return Pictures(names, stacked, np.array(labels, dtype=np.int64), skipped)
+
+
+def _to_row(trace: Trace) -> np.ndarray:
+    """What a data set holds of an image."""
+    return np.uint8(np.round(trace.image * 255))
 
 
 class _Budget:
@@ -80,11 +121,11 @@ class _Budget:
     def __init__(self):
         self.unpacked, self.megapixels = MAX_UNPACKED, float(MAX_MEGAPIXELS)
 
-    def picture(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    def picture(self, file: _File) -> bytes:
         limit = min(MAX_PICTURE_BYTES, self.unpacked)
         if not limit:
             raise InkError(f"The archive unpacks to more than {MAX_UNPACKED // 1_000_000} MB; this comes after them.")
-        content = _unpack(archive, info, limit)
+        content = file.read(limit)
         self.unpacked -= len(content)
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -130,58 +171,65 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> byte
     return content
 
 
+def _read_file(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise InkError(f"It cannot be read: {error.strerror}.") from None
+    if len(content) > limit:
+        raise InkError(f"It has more than {limit / 1_000_000:,.0f} MB.")
+    return content
+
+
 # Labels -------------------------------------------------------------------------------------------------------
 
-Entry = tuple[zipfile.ZipInfo, int]
 
-
-def _label(archive: zipfile.ZipFile, skipped: list[Skipped]) -> Iterator[Entry]:
+def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, int]]:
     """The pictures that have a label, from the CSV where there is one and from their folders where there is none."""
-    files = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
-    tables = [info for info in files if info.filename.lower().endswith(".csv")]
-    pictures = [info for info in files if not info.filename.lower().endswith(".csv")]
+    files = [file for file in files if not _is_litter(file.path)]
+    tables = [file for file in files if file.path.lower().endswith(".csv")]
+    pictures = [file for file in files if not file.path.lower().endswith(".csv")]
     if not tables:
-        for info in pictures:
-            if (label := _folder_label(info.filename)) is None:
-                skipped.append(Skipped(_readable(info.filename), "It lies in no folder named 0 to 9."))
+        for file in pictures:
+            if (label := _folder_label(file.path)) is None:
+                skipped.append(Skipped(file.name, "It lies in no folder named 0 to 9."))
             else:
-                yield info, label
+                yield file, label
         return
-    table, *others = sorted(tables, key=lambda info: (info.filename.count("/"), info.filename))
+    table, *others = sorted(tables, key=lambda file: (file.path.count("/"), file.path))
     for other in others:
-        skipped.append(Skipped(_readable(other.filename), f"Only one CSV is read, {_readable(table.filename)}."))
-    rows = _read_table(archive, table)
-    folder = PurePosixPath(_path(table.filename)).parent
-    for info in pictures:
-        path = _path(info.filename)
-        below = _below(path, folder)
-        row = below if below in rows else path
+        skipped.append(Skipped(other.name, f"Only one CSV is read, {table.name}."))
+    rows = _read_table(table)
+    folder = PurePosixPath(table.path).parent
+    for file in pictures:
+        below = _below(file.path, folder)
+        row = below if below in rows else file.path
         if row not in rows:
-            skipped.append(Skipped(_readable(info.filename), f"It has no row in {_readable(table.filename)}."))
+            skipped.append(Skipped(file.name, f"It has no row in {table.name}."))
         elif not re.fullmatch("[0-9]", label := rows.pop(row)):
-            skipped.append(Skipped(_readable(info.filename), f"Its label is {_readable(label)!r}, which is no digit."))
+            skipped.append(Skipped(file.name, f"Its label is {brief(label)!r}, which is no digit."))
         else:
-            yield info, int(label)
+            yield file, int(label)
     for missing in rows:
-        skipped.append(Skipped(_readable(missing), "It stands in the CSV, and the archive has no such file left."))
+        skipped.append(Skipped(brief(missing), "It stands in the CSV, and there is no such file left."))
 
 
-def _read_table(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, str]:
+def _read_table(table: _File) -> dict[str, str]:
     """File -> label, as the CSV has them."""
-    name = _readable(info.filename)
     try:
-        text = _unpack(archive, info, MAX_PICTURE_BYTES).decode("utf-8-sig", errors="replace")
+        text = table.read(MAX_PICTURE_BYTES).decode("utf-8-sig", errors="replace")
         reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text))
         header = [cell.strip().lower() for cell in next(reader, [])]
         if not {"file", "label"} <= {*header}:
-            raise ArchiveError(f"{name} does not begin with the line `file,label`.")
+            raise ArchiveError(f"{table.name} does not begin with the line `file,label`.")
         file, label = header.index("file"), header.index("label")
         rows = (row for row in reader if len(row) > max(file, label))
         return {_path(row[file].strip()): row[label].strip() for row in rows}
     except InkError as error:
-        raise ArchiveError(f"{name} cannot be used. {error}") from None
+        raise ArchiveError(f"{table.name} cannot be used. {error}") from None
     except csv.Error as error:
-        raise ArchiveError(f"{name} cannot be read as a CSV: {error}.") from None
+        raise ArchiveError(f"{table.name} cannot be read as a CSV: {error}.") from None
 
 
 def _delimiter(text: str) -> str:
@@ -189,9 +237,9 @@ def _delimiter(text: str) -> str:
     return ";" if ";" in head and "," not in head else ","
 
 
-def _folder_label(filename: str) -> int | None:
+def _folder_label(path: str) -> int | None:
     """The innermost folder that is named like a digit."""
-    folders = _path(filename).split("/")[:-1]
+    folders = path.split("/")[:-1]
     return next((int(folder) for folder in reversed(folders) if re.fullmatch("[0-9]", folder)), None)
 
 
@@ -203,13 +251,7 @@ def _below(path: str, folder: PurePosixPath) -> str:
     return path.removeprefix(f"{folder}/") if str(folder) != "." else path
 
 
-def _is_litter(filename: str) -> bool:
+def _is_litter(path: str) -> bool:
     """What file managers leave in an archive and nobody put there."""
-    parts = _path(filename).split("/")
+    parts = path.split("/")
     return "__MACOSX" in parts or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini") or parts[-1].startswith("._")
-
-
-def _readable(name: str) -> str:
-    """A file's name for a page: no control characters, no end that is far away."""
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in name)
-    return shown if len(shown) <= 80 else f"{shown[:50]} … {shown[-25:]}"

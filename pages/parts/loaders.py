@@ -14,11 +14,13 @@ from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_ans
 from mnist_core.classifier import infer
 from mnist_core.data import Labelled, Progress, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
-from mnist_core.figures import load_averages
+from mnist_core.figures import Figures, load_averages, load_figures
+from mnist_core.measure import measure
+from mnist_core.labelled import read_scans
 from mnist_core.neighbours import Landscape, load_landscape
-from mnist_core.preprocess import Pipeline, to_tensor
+from mnist_core.preprocess import to_tensor
 from pages.parts import state
-from pages.parts.charts import confusion_chart
+from pages.parts.charts import confusion_chart, map_chart
 
 
 def shelf() -> tuple[list[Card], list[str]]:
@@ -86,11 +88,7 @@ def scans(progress: Callable[[float], None]) -> Labelled:
     """The digits inside scikit-learn, through the pipeline."""
     kept = _keep()
     if "scans" not in kept:
-        rows, pipeline, images = load_embedded_digits(), Pipeline(), []
-        for number, row in enumerate(rows.images, 1):
-            images.append(np.uint8(np.round(pipeline.run(row).image * 255)))
-            progress(number / len(rows.images))
-        kept["scans"] = Labelled(np.stack(images), rows.labels)
+        kept["scans"] = read_scans(progress)
     return kept["scans"]
 
 
@@ -164,6 +162,25 @@ def matrix_figure(matrix: np.ndarray, of: str, diagonal: bool) -> go.Figure:
 def averages() -> np.ndarray:
     """MNIST's average image of each digit."""
     return load_averages()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def figures() -> Figures:
+    """What the data page shows of MNIST."""
+    return load_figures()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def scan_measures(_scans: Labelled) -> pd.DataFrame:
+    """How much ink the digits inside scikit-learn have, how thick, slanted and large they are."""
+    return measure(_scans.images)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def cloud_figure(places: np.ndarray, labels: np.ndarray) -> go.Figure:
+    """A point an image, coloured by its label, to draw a line around some."""
+    chart = map_chart(places / np.abs(places).max(), pd.DataFrame({"label": labels, "digit": labels}), "label")
+    return chart.update_traces(hovertemplate="image %{customdata[0]}: a %{customdata[1]}<extra></extra>")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
