@@ -88,12 +88,12 @@ RECIPES = {
         Recipe("mnistnet", epochs=12, learning_rate=3e-3),
         Recipe(
             "house",
-            epochs=30,
+            epochs=20,
             learning_rate=4e-3,
             weight_decay=0.02,
             augmentation=Augmentation(bend=1.5, hole=9),
-            written=40_000,
-            others=20_000,
+            written=30_000,
+            others=15_000,
             average=0.999,
         ),
     )
