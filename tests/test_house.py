@@ -10,12 +10,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
-    {"tune", "predict"},
+    {"tune", "predict", "figures"},
     {"train", "api", "export", "explain", "neighbours"},
     {"evaluate"},
     {"command"},
-    {"classifier", "vary", "figures", "labelled", "pen"},
-    {"verdicts", "pictures", "studies"},
+    {"classifier", "vary", "labelled", "pen"},
+    {"verdicts", "pictures", "studies", "measure"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
     {"architectures", "ink"},

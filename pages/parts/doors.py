@@ -1,6 +1,7 @@
 """Three ways to a selection: the confusion matrix, the map, and a second model."""
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from mnist_core import CheckpointError
@@ -74,25 +75,33 @@ def show_map(card: Card, answers: Answered) -> None:
         st.markdown(str(error))
         return
     by = st.segmented_control("Colours", COLOURS, default="label", required=True, key="colours", bind="query-params")
-    key = f"map {state.chart_turn()}"
+    show_lasso(
+        map_chart(landscape.places, answers.evaluation, by),
+        answers.name,
+        "A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
+    )
+    st.caption(
+        "What the model finds alike lies together. Draw a line around some points: the gallery shows their images."
+    )
+
+
+def show_lasso(figure: go.Figure, place: str, words: str) -> None:
+    """A map on which a line can be drawn around points; what it caught is kept for `place`."""
+    key = f"map {place} {state.chart_turn()}"
 
     def caught() -> None:
         points = st.session_state[key]["selection"]["points"]
         if points:
-            numbers = frozenset(int(point["customdata"][0]) for point in points)
-            state.fence_in(answers.name, numbers)
+            state.fence_in(place, frozenset(int(point["customdata"][0]) for point in points))
             state.put_back({"sheet": 1})
 
     st.plotly_chart(
-        map_chart(landscape.places, answers.evaluation, by),
+        figure,
         key=key,
         config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "toImage", "autoScale2d"]},
         on_select=caught,
         selection_mode=("lasso", "points"),
-        alt="A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
-    )
-    st.caption(
-        "What the model finds alike lies together. Draw a line around some points: the gallery shows their images."
+        alt=words,
     )
 
 

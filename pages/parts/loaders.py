@@ -15,8 +15,8 @@ from mnist_core.classifier import infer
 from mnist_core.data import Labelled, Progress, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
 from mnist_core.figures import Figures, load_averages, load_figures
-from mnist_core.measure import measure
 from mnist_core.labelled import read_scans
+from mnist_core.measure import measure
 from mnist_core.neighbours import Landscape, load_landscape
 from mnist_core.preprocess import to_tensor
 from pages.parts import state

@@ -1,5 +1,6 @@
 """What belongs to one visitor for one visit: the few session keys, and their only writers."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -265,3 +266,16 @@ def keep_own(pictures: Pictures | None, name: str = "") -> None:
 def own() -> tuple[str, Pictures] | None:
     """The labelled pictures of this visit, with the name of their archive."""
     return st.session_state.get("own")
+
+
+# The data page ------------------------------------------------------------------------------------------------
+
+
+def wall() -> int:
+    """The number of the wall of samples, from the address; the same number is the same wall."""
+    text = st.query_params.get("wall", "1")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
+
+
+def reshuffle() -> None:
+    st.query_params["wall"] = str(random.choice([n for n in range(1, 1000) if n != wall()]))
