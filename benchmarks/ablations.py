@@ -3,7 +3,8 @@
     python -m benchmarks.ablations --pen FOLDER --out FILE.json [--images 20000] [--epochs 4] [--every 10]
 
 Each run takes the first --images training images and as large a share of our own pen's as the recipe does, and about
-4 minutes on one core. So short a run averages its weights over a tenth of the recipe's steps. What is done stands in the file and is not done again, so a stopped run can be started again.
+4 minutes on one core. So short a run averages its weights over a tenth of the recipe's steps. What is done stands in
+the file and is not done again, so a stopped run can be started again.
 The test set is not touched.
 """
 
