@@ -104,7 +104,7 @@ def answer(
 class Table:
     def __init__(self, card: Card, top: int | None):
         self.more = (top or 1) - 1
-        following = f"{'followed by':{10 * self.more}}" if self.more else ""
+        following = f"{'then':{10 * self.more}}" if self.more else ""
         self.head = [f"digit  confidence  {'verdict':11}  {following}file"]
 
     def line(self, path: str, prediction: Prediction) -> str:
@@ -112,7 +112,7 @@ class Table:
         if prediction.digit is not None:
             digit, sure = str(prediction.digit), percent(prediction.confidence)
         following = [f"{other} {percent(share):6}" for other, share in prediction.top(self.more + 1)[1:]]
-        listed = f"{'  '.join(following):{10 * self.more}}" + "  " * bool(self.more)
+        listed = f"{'  '.join(following):{10 * self.more}}"
         why = f" ({prediction.reason})" if prediction.reason else ""
         return f"{digit:>5}  {sure:>10}  {prediction.verdict:11}  {listed}{printable(path)}{why}"
 

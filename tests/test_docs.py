@@ -46,7 +46,7 @@ def test_a_command_of_the_readme_exists_and_takes_its_options(module, options, c
 def test_the_python_of_the_readme_runs(tmp_path):
     pixels = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
     Image.fromarray(pixels).save(tmp_path / "seven.png")
-    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    code = next(text for kind, text in BLOCKS if kind == "python")  # those of the exports: test_export.py
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,

@@ -1,0 +1,225 @@
+"""The predict command: a line for each picture, a sentence for what is none, and no traceback whatever comes."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_core import DigitClassifier, predict
+from mnist_core.predict import main
+from mnist_core.preprocess import STAGE_NAMES
+from mnist_core.strokes import place, render
+
+ROOT = Path(__file__).resolve().parent.parent
+SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+
+
+@pytest.fixture
+def models(save_untrained, tmp_path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    save_untrained("small", folder=folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder of good, blank and broken pictures, in folders of its own too."""
+    folder = tmp_path / "ink"
+    (folder / "b" / "deep").mkdir(parents=True)
+    for name in ("seven.png", "b/seven.JPG", "b/deep/seven.webp", "a.bmp"):
+        Image.fromarray(SEVEN).convert("RGB").save(folder / name)
+    Image.new("L", (50, 50), 255).save(folder / "blank.png")
+    whole = (folder / "seven.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "._seven.png").write_bytes(b"what a file manager left")
+    return folder
+
+
+@pytest.fixture
+def ask(models, capsys):
+    """Runs the command: its exit status, stdout and stderr."""
+
+    def ask(*arguments) -> tuple[int, str, str]:
+        status = main([*map(str, arguments), "--checkpoints", str(models)])
+        return status, *capsys.readouterr()
+
+    return ask
+
+
+def rows(text: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_folder_is_read_in_order_however_deep_and_what_is_broken_is_told_by_name(ask, pictures):
+    status, out, err = ask(pictures, "--csv")
+    told = [Path(row["file"]).relative_to(pictures).as_posix() for row in rows(out)]
+    assert told == ["a.bmp", "blank.png", "seven.png", "b/seven.JPG", "b/deep/seven.webp"]
+    assert err.splitlines() == [
+        f"{pictures / 'cut.png'}: cut.png is cut off or broken: it could not be read to its end."
+    ]
+    assert status == 1
+
+
+def test_the_answers_are_those_of_the_classifier(ask, pictures, models):
+    prediction = DigitClassifier.load("small", models).predict(pictures / "seven.png")
+    status, out, err = ask(pictures / "seven.png", "--json", "--top", 4)
+    answer = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (answer["file"], answer["digit"], answer["verdict"]) == (
+        str(pictures / "seven.png"),
+        prediction.digit,
+        prediction.verdict,
+    )
+    assert answer["model"] == "small"
+    np.testing.assert_allclose(answer["probabilities"], prediction.probabilities, atol=1e-6)
+    assert [each["digit"] for each in answer["top"]] == [digit for digit, _ in prediction.top(4)]
+    (row,) = rows(ask(pictures / "seven.png", "--csv", "--top", 2)[1])
+    assert int(row["digit"]) == prediction.digit
+    assert int(row["digit_2"]) == prediction.top(2)[1][0]
+    assert float(row["confidence"]) == pytest.approx(prediction.confidence, abs=1e-6)
+    head, line = ask(pictures / "seven.png")[1].splitlines()
+    assert head.split() == ["digit", "confidence", "verdict", "file"]
+    assert line.split()[0] == str(prediction.digit)
+
+
+def test_a_blank_picture_has_no_digit_and_says_why(ask, pictures):
+    status, out, _ = ask(pictures / "blank.png")
+    assert status == 0
+    assert out.splitlines()[1].split()[:3] == ["-", "-", "blank"]
+    assert out.endswith("(Nothing is drawn.)\n")
+    assert json.loads(ask(pictures / "blank.png", "--json")[1])["digit"] is None
+    assert rows(ask(pictures / "blank.png", "--csv", "--top", 3)[1])[0]["digit_3"] == ""
+
+
+def test_a_picture_comes_on_standard_input(ask, pictures, monkeypatch):
+    for content, status in (((pictures / "seven.png").read_bytes(), 0), (b"", 1), (b"no picture", 1)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        done, out, err = ask("-", "--csv")
+        assert done == status
+        assert len(rows(out)) == (not status)
+        assert bool(err) == bool(status)
+
+
+def test_a_picture_comes_through_a_pipe_with_a_name(ask, pictures, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes((pictures / "seven.png").read_bytes()))
+    writer.start()
+    status, out, _ = ask(pipe, "--csv")
+    writer.join()
+    assert (status, len(rows(out))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines.png", "\x1b[31mred.png", "ä ☃ ' \".png", os.fsdecode(b"\xff.png"), "-v.png"]
+)
+def test_strange_names_break_no_line_and_come_back_whole_to_programs(ask, pictures, name):
+    file = pictures / name
+    (pictures / "seven.png").rename(file)
+    table = ask(file)[1]
+    assert len(table.splitlines()) == 2
+    assert "\x1b" not in table
+    assert json.loads(ask(file, "--json")[1])["file"] == str(file)
+    if name.isprintable() or "\n" in name:
+        assert rows(ask(file, "--csv")[1])[0]["file"] == str(file)
+
+
+def test_what_is_not_there_is_told_and_the_rest_goes_on(ask, pictures, tmp_path):
+    (tmp_path / "empty").mkdir()
+    long = "x" * 300 + ".png"
+    status, out, err = ask("nowhere.png", long, tmp_path / "empty", pictures / "seven.png", "--csv")
+    assert (status, len(rows(out))) == (1, 1)
+    assert "no file called nowhere.png" in err
+    assert "holds no picture" in err
+    assert len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "required"),
+        ([""], "A PATH is empty"),
+        (["x.png", "--top", "0"], "from 1 to 10"),
+        (["x.png", "--top", "two"], "from 1 to 10"),
+        (["x.png", "--json", "--csv"], "not allowed with"),
+        (["x.png", "--model", "nix"], "no model called 'nix'; there are small"),
+        (["x.png", "--model", "../small"], "no model called"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(models, capsys, arguments, told):
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--checkpoints", str(models)])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_broken_model_is_told_in_a_sentence(ask, models, pictures):
+    (models / "small.safetensors").write_bytes(b"cut")
+    status, out, err = ask(pictures / "seven.png", "--model", "small")
+    assert (status, out) == (1, "")
+    assert "small.safetensors" in err
+
+
+def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(ask, pictures, tmp_path):
+    names = [f"{number}_{name}.png" for number, name in enumerate(STAGE_NAMES, 1)]
+    ask(pictures / "seven.png", "--stages", tmp_path / "one")
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == names
+    with Image.open(tmp_path / "one" / "7_centre.png") as image:
+        seen = DigitClassifier.load().predict(pictures / "seven.png").image
+        np.testing.assert_array_equal(np.asarray(image), np.uint8(np.round(seen * 255)))
+    ask(pictures / "seven.png", pictures / "seven.png", pictures / "blank.png", "--stages", tmp_path / "several")
+    assert sorted(path.name for path in (tmp_path / "several").iterdir()) == ["blank.png", "seven.png", "seven.png (2)"]
+    status, _, err = ask(pictures / "seven.png", "--stages", pictures / "notes.txt")
+    assert status == 1
+    assert "cannot be written" in err
+
+
+def test_thousands_of_files_go_through_in_batches_and_large_pictures_in_smaller_ones(ask, pictures, monkeypatch):
+    batches = []
+    judge = DigitClassifier.judge
+    monkeypatch.setattr(
+        DigitClassifier, "judge", lambda self, traces: batches.append(len(traces)) or judge(self, traces)
+    )
+    monkeypatch.setattr(predict, "BATCH", 4)
+    files = [pictures / "seven.png"] * 10
+    assert len(rows(ask(*files, "--csv")[1])) == 10
+    assert batches == [4, 4, 2]
+    monkeypatch.setattr(predict, "HELD", SEVEN[..., 0].size * 2 - 1)
+    ask(*files, "--csv")
+    assert batches[3:] == [2] * 5
+
+
+def start(*arguments, **streams) -> subprocess.Popen:
+    command = [sys.executable, "-m", "mnist_core.predict", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, **streams)
+
+
+def test_a_closed_pipe_ends_the_command_quietly(models, pictures):
+    with start(pictures / "seven.png", "--checkpoints", models, stdout=subprocess.PIPE) as command:
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_ctrl_c_ends_the_command_quietly(models, pictures, tmp_path):
+    stages = tmp_path / "stages"
+    arguments = pictures / "seven.png", "-", "--stages", stages, "--checkpoints", models
+    with start(*arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as command:
+        until = time.monotonic() + 60
+        while not (stages / "seven.png" / "8_normalise.png").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        assert command.stderr.read() == b""
+        assert command.wait(60) == 128 + signal.SIGINT
