@@ -1,14 +1,19 @@
 """Every number of an evaluation, against scikit-learn and scipy and in the corners where such numbers break."""
 
+import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
 import sklearn.metrics
+from PIL import Image
 from sklearn.calibration import calibration_curve
 
+from mnist_core.checkpoints import list_checkpoints, load_checkpoint
+from mnist_core.classifier import infer
 from mnist_core.evaluate import (
     ORDERS,
     accuracy,
@@ -19,6 +24,7 @@ from mnist_core.evaluate import (
     confused_pairs,
     confusion_matrix,
     evaluate,
+    main,
     mistakes,
     per_digit,
     read_numbers,
@@ -28,6 +34,9 @@ from mnist_core.evaluate import (
     softmax,
     suspects,
 )
+from mnist_core.labelled import read_folder
+from mnist_core.preprocess import to_tensor
+from mnist_core.strokes import place, render
 
 
 @pytest.fixture(scope="module")
@@ -294,3 +303,60 @@ def test_numbers_are_read_from_what_a_visitor_writes(text, numbers):
 def test_what_is_no_number_is_named(text):
     with pytest.raises(ValueError, match="no image number"):
         read_numbers(text, 10_000)
+
+
+# The command --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_digits(tmp_path) -> Path:
+    """A folder of six labelled pictures, one of which is broken."""
+    folder = tmp_path / "own"
+    seven = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+    for name in ("7/a.png", "7/b.png", "deep/7/c.png", "1/d.png", "1/e.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(seven).save(folder / name)
+    (folder / "7" / "cut.png").write_bytes(b"cut")
+    return folder
+
+
+def test_the_command_tells_the_figures_of_a_folder_and_what_it_left_out(save_untrained, own_digits, tmp_path, capsys):
+    save_untrained("small")
+    assert main(["small", str(own_digits), "--json", "--checkpoints", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("7/cut.png: ")
+    figures = json.loads(told.out)
+    pictures = read_folder(own_digits)
+    model = load_checkpoint("small", tmp_path)[0]
+    expected = evaluate(pictures.labels, infer(model, to_tensor(pictures.images)))
+    assert figures["images"] == 5
+    assert figures["accuracy"] == accuracy(expected).accuracy
+    assert figures["calibration_error"] == pytest.approx(calibration_error(reliability(expected)))
+    assert figures["matrix"] == confusion_matrix(expected).tolist()
+    assert {row["image"] for row in figures["surest_mistakes"]} <= {*pictures.names}
+    (own_digits / "7" / "cut.png").unlink()
+    assert main(["small", str(own_digits), "--checkpoints", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert f"{expected['digit'].eq(expected['label']).mean():.2%} right" in out
+    assert f"{figures['calibration_error']:.4f} expected calibration error" in out
+
+
+def test_the_command_tells_the_accuracy_of_the_card_for_what_the_model_was_tested_on(capsys):
+    card = list_checkpoints()[0][0]
+    assert main([card.name, "--json", "--mistakes", "3"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["accuracy"], figures["low"], figures["high"]) == (card.test.accuracy, card.test.low, card.test.high)
+    assert figures["accuracy_by_corrected_labels"] > 0.9
+    assert len(figures["surest_mistakes"]) == 3
+
+
+def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):
+    save_untrained("small")
+    (tmp_path / "empty").mkdir()
+    for folder, told in (("nowhere", "There is no folder"), ("empty", "folders named 0 to 9")):
+        assert main(["small", str(tmp_path / folder), "--checkpoints", str(tmp_path)]) == 1
+        assert told in capsys.readouterr().err
+    for wrong in (["nix"], ["small", "--mistakes", "-1"], ["small", "--data", "x"]):
+        with pytest.raises(SystemExit) as end:
+            main([*wrong, "--checkpoints", str(tmp_path)])
+        assert end.value.code == 2

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mnist_core import labelled
-from mnist_core.labelled import ArchiveError, read_archive
+from mnist_core.labelled import ArchiveError, read_archive, read_folder
 from mnist_core.preprocess import Pipeline
 from mnist_core.strokes import place, render
 
@@ -180,3 +180,24 @@ def test_progress_goes_up_to_the_end():
     told: list[float] = []
     read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(4)}), told.append)
     assert told == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("table", [{}, {"labels.csv": "file,label\n7/a.png,7\n1/b.png,4\nnowhere.png,3\n"}])
+def test_a_folder_is_read_as_the_same_files_in_an_archive_are(tmp_path, table):
+    files = {"1/b.png": as_png(ONE), "7/a.png": as_png(SEVEN), "7/cut.png": b"cut", "notes.txt": b"text", **table}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    packed, lying = read_archive(pack(dict(sorted(files.items())))), read_folder(tmp_path)
+    assert (lying.names, list(lying.labels)) == (packed.names, list(packed.labels))
+    np.testing.assert_array_equal(lying.images, packed.images)
+    assert lying.skipped == packed.skipped
+    assert len(lying.names) == 2
+
+
+def test_a_folder_may_hold_more_pictures_than_a_visit(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_PICTURES", 2)
+    (tmp_path / "7").mkdir()
+    for number in range(4):
+        (tmp_path / "7" / f"{number}.png").write_bytes(as_png(SEVEN))
+    assert len(read_folder(tmp_path).names) == 4
