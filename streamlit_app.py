@@ -11,6 +11,7 @@ page = st.navigation(
         st.Page("pages/draw.py", title="Draw", icon=":material/draw:", default=True),
         st.Page("pages/preprocessing.py", title="Preprocessing", icon=":material/conveyor_belt:"),
         st.Page("pages/errors.py", title="Errors", icon=":material/grid_on:"),
+        st.Page("pages/data.py", title="Data", icon=":material/dataset:"),
         st.Page("pages/models.py", title="Models", icon=":material/model_training:"),
     ]
 )

@@ -56,7 +56,9 @@ def spread_images(labelled: Labelled) -> np.ndarray:
 
 def _of_each(labelled: Labelled, reduce) -> np.ndarray:
     images = to_images(labelled.images).numpy()
-    return np.stack([reduce(images[labelled.labels == digit], axis=0, dtype=np.float64) for digit in range(DIGITS)])
+    each = [images[labelled.labels == digit] for digit in range(DIGITS)]
+    # A digit that is not there has no ink.
+    return np.stack([reduce(own if len(own) else np.zeros_like(images[:1]), axis=0, dtype=np.float64) for own in each])
 
 
 def main_axes(images: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

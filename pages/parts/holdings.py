@@ -1,0 +1,87 @@
+"""The sets of images that the data page looks at: MNIST's two halves, the scanned digits, the visitor's drawings.
+
+Every image of MNIST has one number: those of the training images come first, then the test images.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import streamlit as st
+
+from mnist_core.data import Labelled
+from mnist_core.figures import Figures
+from mnist_core.pictures import png
+from pages.parts import loaders, state
+from pages.parts.gallery import Picture
+from pages.parts.pictures import data_address, placeholder
+
+TRAINING, TEST, SCANS, DRAWINGS = "Training images", "Test images", "Scanned digits", "Your drawings"
+SETS = [TRAINING, TEST, SCANS, DRAWINGS]
+FIRST_SCAN, FIRST_DRAWING = 100_000, 200_000
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One set of images with their labels; the images are None where MNIST is not at hand."""
+
+    name: str
+    labels: np.ndarray = field(repr=False)
+    images: np.ndarray | None = field(repr=False)
+    first: int = 0  # the number of its first image
+
+    def picture(self, number: int, caption: str | None = None) -> Picture:
+        row = number - self.first
+        label = int(self.labels[row])
+        if self.images is None:
+            content, end = placeholder(f"{label}?"), " (the image is not at hand)"
+        else:
+            content, end = png(self.images[row] / 255, 6), ""
+        words = f"{self.called(number)}, a {label}{end}."
+        return Picture(number, data_address(content), caption or f":small[{label}]", words)
+
+    def called(self, number: int) -> str:
+        return f"{self.name.removesuffix('s')} {number - self.first:,}"
+
+
+def holding(name: str, figures: Figures) -> Holding:
+    if name == TRAINING:
+        return Holding(name, figures.labels[: figures.training], loaders.training_images())
+    if name == TEST:
+        return Holding(name, figures.labels[figures.training :], loaders.mnist_test_images(), figures.training)
+    if name == SCANS:
+        scans = read_scans()
+        return Holding(name, scans.labels, scans.images, FIRST_SCAN)
+    drawings = own_drawings()
+    return Holding(name, drawings.labels, drawings.images, FIRST_DRAWING)
+
+
+def holding_of(number: int, figures: Figures) -> Holding | None:
+    """The set that a number belongs to; None where no image has it."""
+    name = TRAINING if number < figures.training else TEST
+    if number >= FIRST_SCAN:
+        name = SCANS if number < FIRST_DRAWING else DRAWINGS
+    found = holding(name, figures)
+    return found if number - found.first < len(found.labels) else None
+
+
+def read_scans() -> Labelled:
+    """The digits inside scikit-learn, through the pipeline; a second or two for the first visitor who asks."""
+    bar = st.empty()
+
+    def report(share: float) -> None:
+        # A bar that moves a thousand times would take longer than what it reports.
+        if int(share * 1000) % 50 == 0:
+            bar.progress(share, "Reading the scans …")
+
+    scans = loaders.scans(report)
+    bar.empty()
+    return scans
+
+
+def own_drawings() -> Labelled:
+    """What the visitor drew and judged in this visit."""
+    judged = state.scorecard()
+    images = np.zeros((len(judged), 28, 28), dtype=np.uint8)
+    for image, drawing in zip(images, judged, strict=True):
+        image[:] = np.round(drawing.image * 255)
+    return Labelled(images, np.array([drawing.label for drawing in judged], dtype=np.int64))

@@ -1,0 +1,143 @@
+"""The data page as a visitor's session runs it, without a browser: what it shows is what was counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mnist_core.data import load_embedded_digits
+from mnist_core.figures import load_figures
+from mnist_core.measure import MEASURES
+from pages.parts.hand import compared, in_words
+from pages.parts.state import Judged
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", "Map", "Your hand"]
+
+
+def open_page(scorecard: list[Judged] | None = None, **parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
+    if scorecard:
+        app.session_state["scorecard"] = scorecard
+    app.run().switch_page("pages/data.py")
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    return "\n".join(text.value for text in [*app.markdown, *app.caption])
+
+
+def numbers(app: AppTest, key: str) -> list[int]:
+    return [int(b.key.split()[1]) for b in app.button if (b.key or "").startswith(f"{key} ") and b.key[-1].isdigit()]
+
+
+@pytest.fixture
+def no_mnist(monkeypatch, tmp_path):
+    monkeypatch.setenv("MNIST_DATA_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def thick_drawings() -> list[Judged]:
+    """Scanned digits, brought onto the scorecard as if they were drawn."""
+    digits = load_embedded_digits()
+    return [
+        Judged(int(label), int(label), 0.9, "mlp", image / np.float32(255))
+        for image, label in zip(digits.images[:8], digits.labels[:8], strict=True)
+    ]
+
+
+@pytest.mark.usefixtures("no_mnist")
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_opens_without_mnist(part):
+    app = open_page(part=part)
+    assert app.segmented_control(key="part").value == part
+    assert [title.value for title in app.title] == ["Data"]
+
+
+def test_the_wall_is_the_links_and_a_shuffle_is_another_one():
+    labels = load_figures().labels
+    first, again = open_page(wall="7", digit="3"), open_page(wall="7", digit="3")
+    assert numbers(first, "wall") == numbers(again, "wall")
+    assert {int(labels[n]) for n in numbers(first, "wall")} == {3}
+    before = numbers(first, "wall")
+    first.button(key="shuffle").click().run()
+    assert not first.exception
+    assert numbers(first, "wall") != before
+    assert len(numbers(first, "wall")) == 40
+
+
+def test_the_counts_are_those_of_the_labels():
+    app, figures = open_page(part="Balance"), load_figures()
+    shown = app.dataframe[0].value
+    assert list(shown["Training images"]) == list(np.bincount(figures.labels[:60_000]))
+    assert list(shown["Test images"]) == list(np.bincount(figures.labels[60_000:]))
+    assert list(shown["Scanned digits"]) == list(np.bincount(load_embedded_digits().labels))
+
+
+def test_the_most_typical_images_lead_to_one_image_and_its_measures():
+    app = open_page(part="Typical and odd", digit="4")
+    first = numbers(app, "typical")[0]
+    assert first == load_figures().typical[4, 0]
+    app.button(key=f"typical {first}").click().run()
+    assert not app.exception
+    assert f"**Training image {first:,}**: labelled **4**" in words(app)
+
+
+def test_a_hand_that_was_not_seen_yet_is_asked_to_draw():
+    assert "Nothing of yours is here yet" in words(open_page(part="Your hand"))
+
+
+def test_a_hand_is_described_in_sentences(thick_drawings):
+    app = open_page(thick_drawings, part="Your hand")
+    assert "Your strokes are" in words(app)
+    assert len(numbers(app, "drawings")) == 8
+    app = open_page(thick_drawings[:2], part="Your hand")
+    assert "**2 drawn and judged.**" in words(app)
+
+
+@pytest.mark.parametrize("part", ["Samples", "Averages", "Balance"])
+def test_the_visitors_drawings_are_a_set_like_the_others(thick_drawings, part):
+    app = open_page(thick_drawings, part=part, of="Your drawings")
+    assert "You have judged no drawing" not in words(app)
+
+
+def test_a_hand_twice_as_thick_is_told_so():
+    figures = load_figures()
+    labels = np.array([1, 7, 7, 3, 0])
+    usual = pd.DataFrame(
+        {name: figures.quantiles[place, labels, 2] for place, name in enumerate(MEASURES)}, dtype=float
+    )
+    same = in_words(compared(usual, labels, figures))
+    assert same[0] == "Your strokes are as thick as MNIST's."
+    assert same[-1] == "They lean as MNIST's do."
+    other = in_words(
+        compared(usual.assign(thickness=usual["thickness"] * 2, slant=usual["slant"] - 10), labels, figures)
+    )
+    assert other[0] == "Your strokes are 2.0 times as thick as MNIST's."
+    assert other[-1] == "They lean 10 degrees more to the left than MNIST's."
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"part": "Cellar"}, {"of": "mine"}, {"digit": "12"}, {"measure": "weight", "part": "Shape"}, {"image": "x"}],
+)
+def test_a_link_with_nonsense_opens_the_usual_and_says_so(parameters):
+    assert any("The link asks for what does not exist" in w.value for w in open_page(**parameters).warning)
+
+
+@pytest.mark.parametrize("number", ["69999", "70000", "100000", "199999", "9999999", "123456789"])
+def test_a_number_that_no_image_has_is_no_traceback(number):
+    open_page(image=number)
+
+
+@pytest.mark.parametrize("beside", ["Test images", "Scanned digits", "Your drawings"])
+def test_a_shape_can_be_compared(thick_drawings, beside):
+    app = open_page(thick_drawings, part="Shape", beside=beside, measure="Slant")
+    table = app.dataframe[0].value
+    assert list(table["50%"]) == pytest.approx(load_figures().quantiles[2, :, 2], abs=0.01)
