@@ -29,14 +29,15 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(script: str = "streamlit_app.py", **environment: str) -> Iterator[str]:
-    """The dashboard as its users start it, on a free port of this machine; gives its address."""
+def serve(script: str = "streamlit_app.py", command: list[str] | None = None, **environment: str) -> Iterator[str]:
+    """The dashboard as its users start it, or another server, on a free port of this machine; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script]
     options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
-    command += [f"--server.{name}={value}" for name, value in options.items()]
+    streamlit = [sys.executable, "-m", "streamlit", "run", script]
+    streamlit += [f"--server.{name}={value}" for name, value in options.items()]
+    command = [part.format(port=port) for part in command] if command else streamlit
     with (
         open(os.environ.get("SERVER_LOG", os.devnull), "a") as log,
         subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}) as server,
