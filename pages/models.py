@@ -8,6 +8,7 @@ from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart
+from pages.parts.study import show_studies
 
 
 def show_table(cards: list[Card]) -> None:
@@ -101,3 +102,4 @@ with st.grid(2, min_column_width=340, border=True) as grid:
     for card in cards:
         with grid.cell():
             show_card(card, chosen=card == chosen)
+show_studies()

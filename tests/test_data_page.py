@@ -10,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 from mnist_core.data import load_embedded_digits
 from mnist_core.figures import load_figures
 from mnist_core.measure import MEASURES
+from mnist_core.studies import STUDIES, list_studies
+from mnist_core.train import read_recipe
 from pages.parts.hand import compared, in_words
 from pages.parts.state import Judged
 
@@ -141,3 +143,17 @@ def test_a_shape_can_be_compared(thick_drawings, beside):
     app = open_page(thick_drawings, part="Shape", beside=beside, measure="Slant")
     table = app.dataframe[0].value
     assert list(table["50%"]) == pytest.approx(load_figures().quantiles[2, :, 2], abs=0.01)
+
+
+def test_the_models_page_shows_the_shipped_study():
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180).run()
+    app.switch_page("pages/models.py").run()
+    assert not app.exception
+    (study,) = list_studies()[0]
+    assert len(study.trials) >= 30
+    assert f"**{len(study.trials)} trials**" in words(app)
+    assert f"**{study.best['validation_accuracy']:.2%}**" in words(app)
+    assert any("Weight decay" in frame.value for frame in app.dataframe)
+    recipe = read_recipe(str(STUDIES / "mlp.recipe.json"))
+    assert recipe.batch_size == study.best["batch_size"]
+    assert recipe.arguments == {"dropout": study.best["dropout"]}

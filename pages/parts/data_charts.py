@@ -41,11 +41,14 @@ def hills_chart(
     edges = np.linspace(*limits, counts.shape[1] + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     figure = go.Figure()
-    for digit in range(10):
-        for rows, style in ((counts, {"fill": "toself"}), (beside, {"line": {"color": PLAIN, "dash": "dot"}})):
-            if rows is None or not rows[digit].sum():
+    # All hills of the first set before any of the second, so that each digit has its own colour.
+    for rows, style in ((counts, {"fill": "toself"}), (beside, {"line": {"color": PLAIN, "dash": "dot"}})):
+        if rows is None:
+            continue
+        tallest = max((row / row.sum()).max() for row in rows if row.sum())
+        for digit in range(10):
+            if not rows[digit].sum():
                 continue
-            tallest = max((row / row.sum()).max() for row in rows if row.sum())
             hill = digit - HEIGHT * rows[digit] / rows[digit].sum() / tallest
             figure.add_scatter(
                 x=np.concatenate([[limits[0]], middles, [limits[1]]]),

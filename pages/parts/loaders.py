@@ -19,6 +19,7 @@ from mnist_core.labelled import read_scans
 from mnist_core.measure import measure
 from mnist_core.neighbours import Landscape, load_landscape
 from mnist_core.preprocess import to_tensor
+from mnist_core.studies import STUDIES, Study, list_studies
 from pages.parts import state
 from pages.parts.charts import confusion_chart, map_chart
 
@@ -179,8 +180,20 @@ def scan_measures(_scans: Labelled) -> pd.DataFrame:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def cloud_figure(places: np.ndarray, labels: np.ndarray) -> go.Figure:
     """A point an image, coloured by its label, to draw a line around some."""
-    chart = map_chart(places / np.abs(places).max(), pd.DataFrame({"label": labels, "digit": labels}), "label")
+    low, high = places.min(axis=0), places.max(axis=0)
+    filling = (places - (low + high) / 2) / (high - low).max() * 2
+    chart = map_chart(filling, pd.DataFrame({"label": labels, "digit": labels}), "label")
     return chart.update_traces(hovertemplate="image %{customdata[0]}: a %{customdata[1]}<extra></extra>")
+
+
+def studies() -> tuple[list[Study], list[str]]:
+    """What searches found, and a sentence for each file that holds no study. Read again when a file changes."""
+    return _read_studies(tuple((path.name, path.stat().st_mtime_ns) for path in sorted(STUDIES.glob("*.json"))))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _read_studies(stamps: tuple) -> tuple[list[Study], list[str]]:
+    return list_studies(STUDIES)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -1,0 +1,105 @@
+"""A search for a better recipe, looked at: its course, which knobs mattered, and every trial."""
+
+import json
+
+import numpy as np
+import streamlit as st
+
+from mnist_core.studies import Study
+from pages.parts import loaders
+from pages.parts.charts import STILL
+from pages.parts.data_charts import importance_chart, parallel_chart, search_chart
+
+AGAIN = "python -m mnist_core.tune --architecture {} --trials {} --epochs {}"
+
+
+def show_studies() -> None:
+    studies, broken = loaders.studies()
+    if not studies and not broken:
+        return
+    st.markdown("### The search for better recipes")
+    for sentence in broken:
+        st.warning(sentence, icon=":material/broken_image:")
+    if not studies:
+        return
+    names = [study.name for study in studies]
+    name = names[0]
+    if len(names) > 1:
+        name = st.selectbox("Study", names, key="study", bind="query-params")
+    _show(studies[names.index(name)])
+
+
+def _show(study: Study) -> None:
+    table, best, settings = study.table, study.best, study.settings
+    early = int((table["state"] == "pruned").sum())
+    images = f"{settings['images']:,} of the" if settings.get("images") else "all"
+    st.markdown(
+        f"**{len(table)} trials** of {settings['epochs']} epochs on {images} training images of {settings['data']}, "
+        f"{early} of them given up early, judged on validation images. Best: trial {best['number']} with "
+        f"**{best['validation_accuracy']:.2%}**. The test images were not looked at."
+    )
+    complete = (table["state"] == "complete").to_numpy()
+    course, mattered = st.columns(2, gap="medium")
+    with course:
+        st.markdown("**Its course**")
+        st.plotly_chart(
+            search_chart(table["number"].to_numpy(), 100 * (1 - table["validation_accuracy"].to_numpy()), complete),
+            key="course",
+            config=STILL,
+            alt="The share of wrong answers of every trial in order, and the best so far; the table has the numbers.",
+        )
+    with mattered:
+        st.markdown("**Which knobs mattered**")
+        if study.importance:
+            st.plotly_chart(
+                importance_chart(study.importance),
+                key="importance",
+                config=STILL,
+                alt="How much of the differences between trials each knob explains.",
+            )
+            st.caption(
+                f"Shares of what the knobs explain of the differences between the {complete.sum()} trials that came to "
+                "their end (fANOVA). From so few trials this is a hint, no measurement."
+            )
+        else:
+            st.markdown("Too few trials came to their end to tell.")
+    st.markdown("**Every trial that came to its end, through its knobs**")
+    st.plotly_chart(
+        parallel_chart(
+            {knob: table[knob].to_numpy()[complete] for knob in study.knobs},
+            table["validation_accuracy"].to_numpy()[complete],
+        ),
+        key="parallel",
+        config=STILL,
+        alt="A line a trial through the values of its knobs to its accuracy; the darker, the better. The table below "
+        "has the numbers.",
+    )
+    st.caption("The darker a line, the better the trial. Drag along an axis to follow a few of them.")
+    share = st.column_config.NumberColumn(format="%.4f")
+    shown = table.rename(columns=lambda name: name.replace("_", " ").capitalize())
+    st.dataframe(shown, hide_index=True, height=300, column_config={"Validation accuracy": share}, alt="Every trial.")
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "Trials as CSV",
+            lambda: table.to_csv(index=False),
+            f"{study.name}-trials.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Figures as JSON",
+            lambda: json.dumps(
+                {"settings": settings, "importance": study.importance, "trials": study.trials}, indent=1
+            ),
+            f"{study.name}-study.json",
+            "application/json",
+            icon=":material/data_object:",
+            on_click="ignore",
+        )
+    command = AGAIN.format(study.architecture, len(table), settings["epochs"])
+    st.code(command + (f" --images {settings['images']}" if settings.get("images") else ""), language="bash")
+    minutes = np.sum(table["seconds"]) / 60
+    st.caption(
+        f"{minutes:.0f} minutes of training on {study.versions.get('threads', '?')} thread(s) of a busy machine."
+    )
