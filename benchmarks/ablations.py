@@ -19,8 +19,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.pen import add_pen_argument, read_pen_digits, read_pen_others
-from benchmarks.pipeline_accuracy import show_head, show_row
 from benchmarks.quality import from_canvas
+from benchmarks.tables import Tables
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import write_atomically
 from mnist_core.classifier import infer
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_pen_argument(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the figures are kept")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write the printed table there for the models page")
     parser.add_argument("--images", type=int, default=20_000, metavar="N", help="training images (default: 20000)")
     parser.add_argument("--epochs", type=int, default=4, metavar="N", help="passes over them (default: 4)")
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th drawing (default: 10)")
@@ -84,12 +85,15 @@ def main() -> None:
         rows[name] = measure(replace(HOUSE, **{**smaller, **VARIATIONS[name]}), splits, images, labels, strange)
         write_atomically(options.out, json.dumps(rows, indent=1).encode())
         print(name, rows[name], flush=True)
-    show_head(
+    tables = Tables("python -m benchmarks.ablations")
+    tables.head(
         f"{options.images:,} training images, {options.epochs} epochs, {torch.get_num_threads()} threads",
         ["MNIST validation", f"{len(labels):,} pen digits", f"told from {len(strange):,} others, AUROC", "seconds"],
     )
     for name, row in rows.items():
-        show_row(name, [*(f"{row[key]:.2%}" for key in ("validation", "pen", "told")), f"{row['seconds']:.0f}"])
+        tables.row(name, [*(f"{row[key]:.2%}" for key in ("validation", "pen", "told")), f"{row['seconds']:.0f}"])
+    if options.table:
+        tables.save(options.table)
 
 
 def measure(recipe: Recipe, splits, images: np.ndarray, labels: np.ndarray, strange: np.ndarray) -> dict[str, float]:

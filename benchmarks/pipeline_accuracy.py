@@ -26,6 +26,7 @@ from torch import nn
 
 from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, place_at, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
+from benchmarks.tables import Tables, percent
 from mnist_core.architectures import SIDE
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_checkpoint
 from mnist_core.classifier import infer
@@ -41,6 +42,7 @@ PLACES = {
     for x, column in ((0, "left"), (0.5, "middle"), (1, "right"))
 }
 Models = dict[str, nn.Module]
+TABLES = Tables()
 
 
 def enlarged(image: np.ndarray, smoothly: bool) -> np.ndarray:
@@ -76,33 +78,20 @@ def accuracies(models: Models, images: np.ndarray, labels: np.ndarray) -> Iterat
         yield float(((infer(model, to_tensor(images)).argmax(axis=1) == labels) & found).mean())
 
 
-def show_head(title: str, columns: Iterable[str]) -> None:
-    columns = list(columns)
-    print(f"\n{title}\n\n| | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}", flush=True)
-
-
-def show_row(name: str, cells: Iterable[str]) -> None:
-    print(f"| {name} | {' | '.join(cells)} |", flush=True)
-
-
-def percent(shares: Iterable[float]) -> Iterator[str]:
-    return (f"{share:.2%}" for share in shares)
-
-
 def show_mnist(models: Models, each: Callable) -> None:
     images, labels = load_mnist("test")
-    show_head("MNIST test, enlarged ten times", ["mean difference", *models])
+    TABLES.head("MNIST test, enlarged ten times", ["mean difference", *models])
     before = np.array(list(accuracies(models, to_images(images).numpy(), labels)))
-    show_row("as it is: accuracy", ["0", *percent(before)])
+    TABLES.row("as it is: accuracy", ["0", *percent(before)])
     for name, smoothly in (("repeated", False), ("smooth", True)):
         back = each(partial(from_enlarged, smoothly=smoothly), images)
         points = 100 * (before - np.array(list(accuracies(models, back, labels))))
         difference = np.abs(back - images / np.float32(255)).mean()
-        show_row(f"{name}: points lost", [f"{difference:.5f}", *(f"{point:.2f}" for point in points)])
+        TABLES.row(f"{name}: points lost", [f"{difference:.5f}", *(f"{point:.2f}" for point in points)])
 
 
 def show_pen(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
-    show_head(
+    TABLES.head(
         f"{len(digits):,} pen digits on the canvas, by stroke width", [f"{n}, {way}" for n in models for way in WAYS]
     )
     totals = []
@@ -110,27 +99,27 @@ def show_pen(models: Models, each: Callable, digits: list[PenDigit], labels: np.
         images = each(partial(from_canvas, width=width), list(enumerate(digits)))
         shares = np.array([list(accuracies(models, images[:, way], labels)) for way in range(len(WAYS))]).T.ravel()
         totals.append(shares)
-        show_row(f"{width} pixels", percent(shares))
-    show_row("all", percent(np.mean(totals, axis=0)))
+        TABLES.row(f"{width} pixels", percent(shares))
+    TABLES.row("all", percent(np.mean(totals, axis=0)))
 
 
 def show_places(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
-    show_head(f"{len(digits):,} pen digits by size and place, strokes of 16 pixels", models)
+    TABLES.head(f"{len(digits):,} pen digits by size and place, strokes of 16 pixels", models)
     for size in SIZES:
         images = each(partial(from_place, size=size, place=PLACES["middle"]), digits)
-        show_row(f"{size:.0%} of the canvas", percent(accuracies(models, images, labels)))
+        TABLES.row(f"{size:.0%} of the canvas", percent(accuracies(models, images, labels)))
     for name, place in PLACES.items():
         images = each(partial(from_place, size=0.35, place=place), digits)
-        show_row(f"35 %, {name}", percent(accuracies(models, images, labels)))
+        TABLES.row(f"35 %, {name}", percent(accuracies(models, images, labels)))
 
 
 def show_photographs(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
-    show_head(f"{len(digits):,} pen digits in synthetic photographs", models)
+    TABLES.head(f"{len(digits):,} pen digits in synthetic photographs", models)
     clean = each(partial(from_place, size=0.5, place=PLACES["middle"], width=8), digits)
-    show_row("a clean canvas", percent(accuracies(models, clean, labels)))
+    TABLES.row("a clean canvas", percent(accuracies(models, clean, labels)))
     for scene in SCENES:
         images = each(partial(from_photograph, scene=scene), list(enumerate(digits)))
-        show_row(scene, percent(accuracies(models, images, labels)))
+        TABLES.row(scene, percent(accuracies(models, images, labels)))
 
 
 def main() -> None:

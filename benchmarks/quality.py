@@ -9,7 +9,6 @@ whole takes about 5 minutes on two cores.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing import get_context
@@ -23,7 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, form, place_anywhere, read_pen_digits, read_pen_others
-from benchmarks.pipeline_accuracy import percent, show_head, show_row
+from benchmarks.tables import Tables, percent
 from mnist_core.checkpoints import CHECKPOINTS, Limits, load_answers, load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.data import load_mnist
@@ -169,21 +168,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
     parser.add_argument("--model", default="house", metavar="NAME", help="default: house")
     parser.add_argument("--checkpoints", default=CHECKPOINTS, metavar="FOLDER", help="default: checkpoints/")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--table", metavar="FILE", help="write the printed tables there for the models page")
     options = parser.parse_args()
     if not options.pen:
         parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR")
     torch.set_num_threads(1)
     model, card = load_checkpoint(options.model, options.checkpoints)
     limits = card.limits
-    figures: dict[str, float] = {}
+    tables = Tables(f"python -m benchmarks.quality --every {options.every}", model=card.name, sha256=card.sha256)
 
     def answers_to(images: np.ndarray) -> Answers:
         return Answers(infer(model, to_tensor(images)), images.any(axis=(1, 2)))
 
     def show(what: str, bar: str, share: float, more: str = "") -> None:
-        figures[what] = round(float(share), 6)
-        show_row(what, [bar, f"{share:.2%}" + more])
+        tables.row(what, [bar, f"{share:.2%}" + more])
 
     with get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as pool:
 
@@ -198,7 +196,9 @@ def main() -> None:
         test_labels, test_logits = load_answers(card, options.checkpoints)
         test = Answers(test_logits, np.ones(len(test_logits), dtype=bool))
 
-        show_head(f"{card.name}, {len(digits):,} pen digits with {len(WIDTHS)} stroke widths", ["at least", "measured"])
+        tables.head(
+            f"{card.name}, {len(digits):,} pen digits with {len(WIDTHS)} stroke widths", ["at least", "measured"]
+        )
         if "digits" in options.only:
             score = accuracy(evaluate(test_labels, test_logits))
             show("MNIST test", "99.70%", score.accuracy, f" ({score.low:.2%} to {score.high:.2%})")
@@ -213,8 +213,7 @@ def main() -> None:
                 ("calibration error, pen digits", (drawn, all_labels), "1.50 points"),
             ):
                 error = calibration_error(reliability(evaluate(truth, answers.logits)))
-                figures[name] = round(float(error), 6)
-                show_row(name, [bar, f"{100 * error:.2f} points"])
+                tables.row(name, [bar, f"{100 * error:.2f} points"])
         if "others" in options.only:
             drawings = read_pen_others(options.pen, options.every)
             numbered = list(enumerate(drawings))
@@ -254,22 +253,21 @@ def main() -> None:
             }
             show("MNIST test, changed: mean", "97.00%", np.mean(list(changed.values())))
             show("MNIST test, changed: worst", "88.00%", min(changed.values()), f", {min(changed, key=changed.get)}")
-            show_head("MNIST test, changed before the pipeline", ["at least", "read right"])
+            tables.head("MNIST test, changed before the pipeline", ["at least", "read right"])
             for name, share in changed.items():
                 show(name, "", share)
     if "digits" in options.only:
-        show_forms(digits, np.mean([answers.right(labels) for answers in pen], axis=0))
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=1)
+        show_forms(tables, digits, np.mean([answers.right(labels) for answers in pen], axis=0))
+    if options.table:
+        tables.save(options.table)
 
 
-def show_forms(digits: list[PenDigit], right: np.ndarray) -> None:
+def show_forms(tables: Tables, digits: list[PenDigit], right: np.ndarray) -> None:
     for title, name_of in (("source", lambda digit: digit.source), ("form", form)):
         names = np.array([name_of(digit) for digit in digits])
-        show_head(f"Pen digits by {title}", ["digits", "read right"])
+        tables.head(f"Pen digits by {title}", ["digits", "read right"])
         for name in sorted(set(names)):
-            show_row(name, [f"{(names == name).sum():,}", *percent([right[names == name].mean()])])
+            tables.row(name, [f"{(names == name).sum():,}", *percent([right[names == name].mean()])])
 
 
 if __name__ == "__main__":

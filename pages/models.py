@@ -8,6 +8,7 @@ from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart
+from pages.parts.quality import show_quality
 from pages.parts.study import show_studies
 
 
@@ -93,11 +94,13 @@ def choose(name: str) -> None:
 
 chosen = loaders.chosen_card()
 st.title("Models", anchor=False)
-st.markdown("Five networks from the field, trained on the same images, side by side.")
+st.markdown("Five networks from the field and the one of this house, side by side.")
 cards, broken = loaders.shelf()
 for sentence in broken:
     st.warning(f"A checkpoint was left out. {sentence}", icon=":material/broken_image:")
 show_table(cards)
+for card in cards:
+    show_quality(card)
 with st.grid(2, min_column_width=340, border=True) as grid:
     for card in cards:
         with grid.cell():

@@ -14,14 +14,15 @@ from mnist_core.architectures import ARCHITECTURES, build, multiply_adds, parame
         ("wide_cnn", 3_274_634, 3_274_634),
         ("mnistnet", 1_200_074, 1_200_074),
         ("batchnorm_cnn", 460_000, 480_000),
+        ("house", 150_000, 500_000),
     ],
 )
 def test_a_network_has_the_parameters_it_is_known_for(architecture, fewest, most):
     assert fewest <= parameter_count(build(architecture)) <= most
 
 
-def test_there_are_five_networks():
-    assert set(ARCHITECTURES) == {"mlp", "simple_cnn", "batchnorm_cnn", "wide_cnn", "mnistnet"}
+def test_there_are_five_networks_of_the_field_and_one_of_the_house():
+    assert set(ARCHITECTURES) == {"mlp", "simple_cnn", "batchnorm_cnn", "wide_cnn", "mnistnet", "house"}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -31,7 +32,7 @@ def test_a_network_gives_ten_logits_an_image(architecture):
     assert logits.std(dim=0).min() > 0, "the answer does not depend on the image"
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "batchnorm_cnn", "mnistnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "batchnorm_cnn", "mnistnet", "house"])
 def test_dropout_is_at_work_in_training_and_not_in_serving(architecture):
     model, tensor = build(architecture), torch.randn(2, 1, 28, 28)
     model.eval()
@@ -48,7 +49,7 @@ def test_arguments_change_a_network():
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():
-    with pytest.raises(ValueError, match="'resnet'; there are mlp, simple_cnn, batchnorm_cnn, wide_cnn, mnistnet"):
+    with pytest.raises(ValueError, match=f"'resnet'; there are {', '.join(ARCHITECTURES)}"):
         build("resnet")
 
 
@@ -58,6 +59,7 @@ BY_HAND = {
     "batchnorm_cnn": 28 * 28 * 32 * 9 * (1 + 32) + 14 * 14 * 64 * 9 * (32 + 64) + 64 * 7 * 7 * 128 + 128 * 10,
     "wide_cnn": 28 * 28 * 32 * 25 + 14 * 14 * 64 * 25 * 32 + 64 * 7 * 7 * 1024 + 1024 * 10,
     "mnistnet": 26 * 26 * 32 * 9 + 24 * 24 * 64 * 9 * 32 + 64 * 12 * 12 * 128 + 128 * 10,
+    "house": 28 * 28 * 16 * 25 + 14 * 14 * 48 * 9 * (16 + 48) + 7 * 7 * 96 * 9 * (48 + 128) + 128 * 3 * 3 * 10,
 }
 
 
@@ -78,3 +80,20 @@ def test_counting_leaves_no_hooks_even_when_it_fails(side):
     else:
         assert side == 28
     assert not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_the_folded_network_of_the_house_gives_the_same_logits_with_fewer_parameters():
+    model = build("house")
+    with torch.no_grad():
+        for _ in range(20):  # averages and scales of their own, or there is nothing to fold
+            model(torch.randn(16, 1, 28, 28) * 2 + 1)
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 2)
+                layer.bias.uniform_(-1, 1)
+    tensors = torch.randn(8, 1, 28, 28)
+    folded = model.eval().fold()
+    torch.testing.assert_close(folded(tensors), model(tensors), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in folded.modules())
+    assert parameter_count(folded) < parameter_count(model)
+    assert [*folded.state_dict()] == [*build("house", folded=True).state_dict()]

@@ -7,7 +7,7 @@ import pytest
 import scipy.ndimage
 import torch
 
-from mnist_core.augment import Augmentation, augment
+from mnist_core.augment import Augmentation, _grown, augment
 from mnist_core.data import load_embedded_digits
 from mnist_core.preprocess import to_images
 
@@ -142,3 +142,28 @@ def test_a_scale_changes_height_and_width_each_on_its_own(bars):
     for sizes in (heights, widths):
         assert (sizes.min(), sizes.max()) == pytest.approx((0.88, 1.12), abs=0.02)
     assert abs(np.corrcoef(heights, widths)[0, 1]) < 0.2
+
+
+def test_bending_moves_ink_smoothly_and_no_further_than_told(bars):
+    bent = varied(bars, bend=2.0)
+    assert (bent != bars).any(dim=(1, 2)).all()
+    outlines = bars[0].numpy() > 0
+    reach = scipy.ndimage.distance_transform_edt(~outlines)
+    inside = scipy.ndimage.distance_transform_edt(outlines)
+    # Between the five places a side that are moved the spline may swing over by a quarter.
+    assert not (bent > 0.01)[:, reach > 2 * 1.25 * np.sqrt(2) + 1].any()
+    assert (bent > 0.5)[:, inside > 2 * 1.25 * np.sqrt(2) + 1].all()
+
+
+def test_a_hole_is_a_square_of_at_most_the_side_told_in_every_second_image():
+    full = torch.ones(2000, 28, 28)
+    holes = varied(full, hole=9.0) == 0
+    rubbed = holes.flatten(1).sum(dim=1)
+    assert 0.4 < (rubbed > 0).float().mean() < 0.55
+    assert rubbed.max() <= 100
+    assert holes.any(dim=1).sum(dim=1).max() <= 10
+
+
+def test_growing_is_the_maximum_of_a_neighbourhood():
+    fine = torch.randn(3, 1, 56, 56, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(_grown(fine), torch.nn.functional.max_pool2d(fine, 3, stride=1, padding=1))

@@ -1,0 +1,63 @@
+"""What the model of the house is worth, as the benchmarks printed it, and what its own pen writes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from mnist_core.checkpoints import CHECKPOINTS, Card
+from mnist_core.pen import written_digits, written_others
+from mnist_core.pictures import png
+from mnist_core.preprocess import to_images
+
+FIGURES = CHECKPOINTS / "figures"
+
+
+def show_quality(card: Card) -> None:
+    """Nothing where nothing was measured of these very weights."""
+    quality = read("quality")
+    if quality.get("sha256") != card.sha256:
+        return
+    st.subheader(f"What {card.name} is worth", anchor=False)
+    st.markdown(
+        "A test set alone says little about what people draw. So it is judged by three things together: MNIST, "
+        "digits written with a pen by people it has never seen, and what is no digit at all."
+    )
+    first, *rest = quality["tables"]
+    show_table(first)
+    st.caption(f"Printed by `{quality['command']}`; “at least” is what was aimed at before anything was measured.")
+    for table in rest:
+        with st.expander(table["title"]):
+            show_table(table)
+    if ablations := read("ablations"):
+        with st.expander("What each ingredient of its recipe is worth"):
+            st.caption(f"Short runs with one ingredient left out: {ablations['tables'][0]['title']}.")
+            show_table(ablations["tables"][0])
+    with st.expander("What our own pen writes", on_change="rerun", key="written") as written:
+        if written.open:
+            show_written()
+
+
+def show_written() -> None:
+    st.caption("MNIST's writers hardly cross a 7 or flag a 1. These do, and they are part of the training.")
+    st.image(wall(written_digits(60, 2026)[0]), alt="Sixty digits that a program has written.")
+    st.caption("And these are what it learned to turn away.")
+    st.image(wall(written_others(60, 2026)[0]), alt="Sixty letters, signs, scribbles and stains.")
+
+
+def wall(images: np.ndarray, columns: int = 15) -> bytes:
+    rows = [np.concatenate(images[at : at + columns], axis=1) for at in range(0, len(images), columns)]
+    return png(to_images(np.concatenate(rows)).numpy(), 2)
+
+
+def show_table(table: dict) -> None:
+    rows = pd.DataFrame(table["rows"], columns=["", *table["columns"]][: len(table["rows"][0])])
+    st.dataframe(rows, hide_index=True, alt=table["title"])
+
+
+def read(name: str) -> dict:
+    try:
+        return json.loads((FIGURES / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
