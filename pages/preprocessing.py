@@ -24,7 +24,7 @@ from pages.parts.strip import (
     to_svg,
     whole_strip,
 )
-from pages.parts.switches import choose_parameters, choose_stage, differs, misread, restore
+from pages.parts.switches import Choice, Range, choose_parameters, choose_stage, differs, misread, restore
 
 DOING = {
     "polarity": "bright ink",
@@ -328,7 +328,11 @@ def show_verdict(prediction: Prediction, changed: bool) -> None:
 state.need_frame()
 st.title("Preprocessing", anchor=False)
 st.markdown("What happens between your pen and the numbers that a network sees. Every step has a switch.")
-if nonsense := misread(st.query_params.to_dict()):
+others: dict[str, Range | Choice] = {
+    f"bench.{dial.name}": Range(dial.name, dial.low, dial.high, dial.step, dial.what) for dial in DIALS.values()
+}
+others |= {"bench.along": Choice("Curve along", tuple(DIALS), ""), "tab": Choice("Tab", tuple(TABS), "")}
+if nonsense := misread(st.query_params.to_dict(), others):
     st.warning(
         f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual ones stand there.",
         icon=":material/link_off:",

@@ -163,6 +163,9 @@ def test_every_setting_is_in_the_address_and_is_read_back_from_it():
         {"grey": "false"},
         {"centre.by": "feeling"},
         {"normalise.std": "0"},
+        {"bench.rotation": "1e9"},
+        {"bench.along": "time"},
+        {"tab": "Nowhere"},
     ],
 )
 def test_nonsense_in_the_address_is_named_and_the_usual_settings_stand(nonsense):
@@ -176,7 +179,9 @@ def test_nonsense_in_the_address_is_named_and_the_usual_settings_stand(nonsense)
 def test_sense_in_the_address_is_no_nonsense():
     usual = {f"{stage.name}.{name}": str(value) for stage in STAGES for name, value in stage.parameters.items()}
     usual["centre.whole_pixels"] = "true"
-    assert misread(usual | {"centre": "false", "model": "mnistnet", "tab": "Numbers"}) == []
+    assert misread(usual | {"centre": "false", "model": "mnistnet"}, {}) == []
+    app = open_page(**{"bench.rotation": "30", "bench.along": "rotation", "tab": "Stress bench"})
+    assert not app.warning
 
 
 def test_every_parameter_of_every_stage_has_a_control_whose_range_holds_the_usual_value():

@@ -128,14 +128,14 @@ def restore() -> None:
     state.put_back(usual)
 
 
-def misread(parameters: Mapping[str, str]) -> list[str]:
-    """The entries of a page's address that mean to be settings and are none."""
-    wrong = []
+def misread(parameters: Mapping[str, str], others: Mapping[str, Range | Choice]) -> list[str]:
+    """The entries of a page's address that mean to be settings, or one of the page's other widgets, and are none."""
+    wrong = [f"{key}={text[:40]}" for key, text in parameters.items() if key in others and not others[key].reads(text)]
     for key, text in parameters.items():
         stage, _, name = key.partition(".")
         if stage not in CONTROLS:
             continue
         control = CONTROLS[stage].get(name) if name else Switch("", "")
         if control is None or key == "grey" or not control.reads(text):
-            wrong.append(f"{key}={text}")
+            wrong.append(f"{key}={text[:40]}")
     return wrong
