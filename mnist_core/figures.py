@@ -19,7 +19,7 @@ from mnist_core.preprocess import to_images, to_tensor
 
 AVERAGES = Path(__file__).with_name("averages.npz")
 FIGURES = Path(__file__).with_name("figures.npz")
-ENDS, TWINS = 40, 100  # images kept of the most and the least typical of a digit, and pairs of near-duplicates
+ENDS, TWINS = 40, 10  # images kept of the most and the least typical of a digit, and its pairs of near-duplicates
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -38,7 +38,7 @@ class Figures:
     typical_distances: np.ndarray = field(repr=False)
     odd_distances: np.ndarray = field(repr=False)
     network: str  # in whose space the distances are
-    twins: np.ndarray = field(repr=False)  # TWINS x 2: a test image and the training image nearest to it
+    twins: np.ndarray = field(repr=False)  # 10 x TWINS pairs: a test image and the training image nearest to it
     twin_distances: np.ndarray = field(repr=False)
     same: int  # test images that are a training image, pixel by pixel
     training: int  # how many of all are training images
@@ -86,17 +86,18 @@ def ends(features: np.ndarray, labels: np.ndarray, count: int = ENDS) -> tuple[n
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
-def closest_pairs(test: np.ndarray, train: np.ndarray, count: int = TWINS) -> tuple[np.ndarray, np.ndarray, int]:
-    """The test images that have the nearest training image: pairs, distances (root mean square of the difference of a
-    pixel, 0 to 255) and how many are the very same image."""
-    here, there = (images.reshape(len(images), -1).astype(np.float32) for images in (test, train))
+def closest_pairs(test: Labelled, train: Labelled, count: int = TWINS) -> tuple[np.ndarray, np.ndarray, int]:
+    """Of each digit the test images that have the nearest training image: pairs, distances (root mean square of the
+    difference of a pixel, 0 to 255) and how many of all test images are a training image."""
+    here, there = (half.images.reshape(len(half.images), -1).astype(np.float32) for half in (test, train))
     found = nearest(here, there, 2)  # the nearest of long rows is told by rounding; the second may be it
     distances = np.stack([np.sqrt(((here - there[found[:, k]]) ** 2).mean(axis=1)) for k in range(found.shape[1])])
     best = distances.argmin(axis=0)
     rows = np.arange(len(here))
     twin, distance = found[rows, best], distances[best, rows]
-    order = np.argsort(distance, kind="stable")[:count]
-    return np.stack([order, twin[order]], axis=1), distance[order], int((distance == 0).sum())
+    order = np.argsort(distance, kind="stable")
+    kept = np.concatenate([order[test.labels[order] == digit][:count] for digit in range(DIGITS)])
+    return np.stack([kept, twin[kept]], axis=1), distance[kept], int((distance == 0).sum())
 
 
 def portray(train: Labelled, test: Labelled, features: np.ndarray, network: str) -> Figures:
@@ -116,7 +117,7 @@ def portray(train: Labelled, test: Labelled, features: np.ndarray, network: str)
     ]
     grouped = tables[0].groupby("label")
     typical, near, odd, far = ends(features, train.labels)
-    twins, twin_distances, same = closest_pairs(test.images, train.images)
+    twins, twin_distances, same = closest_pairs(test, train)
     return Figures(
         labels=np.concatenate([train.labels, test.labels]),
         places=places,

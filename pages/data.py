@@ -239,9 +239,8 @@ def show_twins(figures: Figures) -> None:
     train, test = holding(TRAINING, figures), holding(TEST, figures)
     same = "No test image is" if not figures.same else f"{figures.same} test images are"
     st.markdown(
-        f"{same} a training image, pixel by pixel. These {len(figures.twins)} come nearest: of each test image "
-        "the nearest of all 60,000 training images. Thin 1s are alike without being copies: they have little ink "
-        "that could differ."
+        f"{same} a training image, pixel by pixel. These come nearest: of each digit the ten test images that "
+        "have the most similar training image. 1s are alike without being copies: they have little ink to differ in."
     )
     rows = []
     for (number, twin), distance in zip(figures.twins, figures.twin_distances, strict=True):

@@ -1,10 +1,35 @@
-"""The average images that are shipped are those of MNIST's training set."""
+"""The figures that are shipped are those of MNIST, and they are computed as numpy and scikit-learn would."""
+
+from dataclasses import fields
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
-from mnist_core.data import Labelled, load_mnist, mnist_is_here
-from mnist_core.figures import average_images, load_averages
+from mnist_core.checkpoints import list_checkpoints
+from mnist_core.data import Labelled, load_embedded_digits, load_mnist, mnist_is_here
+from mnist_core.figures import (
+    FIGURES,
+    Figures,
+    average_images,
+    closest_pairs,
+    ends,
+    load_averages,
+    load_figures,
+    main_axes,
+    portray,
+    save_figures,
+    spread_images,
+)
+from mnist_core.measure import MEASURES, measure
+
+needs_mnist = pytest.mark.skipif(not mnist_is_here(), reason="MNIST is not on this disk")
+
+
+@pytest.fixture(scope="module")
+def scans() -> Labelled:
+    return load_embedded_digits()
 
 
 def test_an_average_is_the_mean_of_one_digits_images():
@@ -14,6 +39,67 @@ def test_an_average_is_the_mean_of_one_digits_images():
     assert averages.shape == (10, 28, 28)
     assert np.allclose(averages[3], (1 + 0.2) / 2)
     assert not averages[[0, 1, 2, 4, 5, 6, 7, 8, 9]].any()
+    assert np.allclose(spread_images(Labelled(images, np.arange(20) % 10))[3], 0.4)
+
+
+def test_a_digit_that_is_not_there_has_no_ink():
+    few = Labelled(np.full((2, 28, 28), 255, dtype=np.uint8), np.array([4, 4]))
+    assert not average_images(few)[5].any()
+    assert not spread_images(few).any()
+
+
+def test_the_main_axes_are_scikit_learns(scans):
+    middle, axes, explained = main_axes(scans.images, 3)
+    rows = scans.images.reshape(len(scans.images), -1) / 255
+    expected = PCA(3, svd_solver="full").fit(rows)
+    np.testing.assert_allclose(middle, expected.mean_, atol=1e-5)
+    np.testing.assert_allclose(explained, expected.explained_variance_ratio_, rtol=1e-3)
+    signs = np.sign((axes * expected.components_).sum(axis=1))
+    np.testing.assert_allclose(axes, expected.components_ * signs[:, None], atol=2e-3)
+
+
+def test_the_ends_are_nearest_to_and_farthest_from_scikit_learns_centroids():
+    rng = np.random.default_rng(4)
+    labels = np.arange(300) % 10
+    features = rng.normal(size=(300, 6)) + labels[:, None]
+    middles = NearestCentroid().fit(features, labels).centroids_
+    distances = np.linalg.norm(features - middles[labels], axis=1)
+    near, near_by, far, far_by = ends(features, labels, 5)
+    for digit in range(10):
+        own = np.flatnonzero(labels == digit)
+        ranked = own[distances[own].argsort()]
+        assert list(near[digit]) == list(ranked[:5])
+        assert list(far[digit]) == list(ranked[::-1][:5])
+    np.testing.assert_allclose(near_by, distances[near])
+    np.testing.assert_allclose(far_by, distances[far])
+
+
+def test_the_closest_pairs_are_scikit_learns_and_a_copy_is_counted(scans):
+    train, test = Labelled(*(part[:900] for part in scans)), Labelled(*(part[900:1300].copy() for part in scans))
+    test.images[7] = train.images[33]
+    pairs, distances, same = closest_pairs(test, train, 3)
+    rows = [half.images.reshape(len(half.images), -1).astype(float) for half in (train, test)]
+    expected, _ = NearestNeighbors(n_neighbors=1).fit(rows[0]).kneighbors(rows[1])
+    expected = expected[:, 0] / 28
+    assert same == (expected == 0).sum() >= 1
+    np.testing.assert_allclose(distances, expected[pairs[:, 0]], rtol=1e-4, atol=1e-4)
+    for digit in range(10):
+        own = distances[test.labels[pairs[:, 0]] == digit]
+        np.testing.assert_allclose(own, np.sort(expected[test.labels == digit])[:3], rtol=1e-4, atol=1e-4)
+
+
+def test_figures_come_back_from_disk(scans, tmp_path):
+    train, test = Labelled(*(part[:900] for part in scans)), Labelled(*(part[900:] for part in scans))
+    figures = portray(train, test, train.images.reshape(900, -1)[:, ::9].astype(float), "pixels")
+    save_figures(figures, tmp_path / "f.npz")
+    found = load_figures(tmp_path / "f.npz")
+    for entry in fields(Figures):
+        one, other = getattr(figures, entry.name), getattr(found, entry.name)
+        if isinstance(one, np.ndarray):
+            np.testing.assert_allclose(other, one, rtol=2e-3, atol=2e-2)
+        else:
+            assert one == other
+    assert figures.histograms.sum(axis=(0, 3))[0].sum() == 900 * len(MEASURES)
 
 
 def test_the_shipped_averages_are_ten_images():
@@ -24,6 +110,34 @@ def test_the_shipped_averages_are_ten_images():
     assert averages.max() <= 1
 
 
-@pytest.mark.skipif(not mnist_is_here(), reason="MNIST is not on this disk")
-def test_the_shipped_averages_are_those_of_the_training_images():
-    assert np.abs(load_averages() - average_images(load_mnist("train"))).max() < 0.0006
+def test_the_shipped_figures_are_whole_and_small():
+    figures = load_figures()
+    assert FIGURES.stat().st_size < 600_000
+    assert figures.training == 60_000
+    assert figures.places.shape == (70_000, 2)
+    assert figures.network in [card.name for card in list_checkpoints()[0]]
+    assert (figures.histograms.sum(axis=3) == np.stack([np.bincount(h) for h in halves(figures)])).all()
+    for digit in range(10):
+        assert (figures.labels[figures.typical[digit]] == digit).all()
+        assert (figures.labels[figures.odd[digit]] == digit).all()
+        assert figures.typical_distances[digit].max() < figures.odd_distances[digit].min()
+
+
+def halves(figures: Figures) -> tuple[np.ndarray, np.ndarray]:
+    return figures.labels[: figures.training], figures.labels[figures.training :]
+
+
+@needs_mnist
+def test_the_shipped_figures_are_those_of_the_images():
+    train, test = load_mnist("train"), load_mnist("test")
+    figures = load_figures()
+    assert np.abs(load_averages() - average_images(train)).max() < 0.0006
+    assert (figures.labels == np.concatenate([train.labels, test.labels])).all()
+    sevens = test.images[test.labels == 7]
+    table = measure(sevens)
+    for place, name in enumerate(MEASURES):
+        assert figures.histograms[place, 1, 7].sum() == len(sevens)
+        assert figures.quantiles[place, 7, 2] == pytest.approx(table[name].median(), rel=0.15, abs=2)
+    for (number, twin), distance in zip(figures.twins[:5], figures.twin_distances, strict=False):
+        difference = test.images[number].astype(float) - train.images[twin]
+        assert distance == pytest.approx(np.sqrt((difference**2).mean()), rel=1e-3)
