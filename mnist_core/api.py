@@ -111,7 +111,9 @@ class Desk:
         models: dict[str, tuple[DigitClassifier, list]] = {}
         for card, picture, answer in jobs:
             try:
-                classifier, read = models.setdefault(card.sha256, (self.load(card), []))
+                if card.sha256 not in models:
+                    models[card.sha256] = self.load(card), []
+                classifier, read = models[card.sha256]
                 read.append((answer, classifier.pipeline.run(picture)))
             except Exception as error:
                 answer.set_exception(error)
