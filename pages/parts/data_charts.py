@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.parts.charts import DIGIT_NAMES, MISTAKE, PLAIN, QUIET, _plain
+from pages.parts.charts import DIGIT_NAMES, PLAIN, QUIET, _plain
 
 HEIGHT = 0.9  # of the tallest hill, in rows
 
@@ -85,7 +85,7 @@ def search_chart(numbers: np.ndarray, wrong: np.ndarray, complete: np.ndarray) -
             y=wrong[which],
             mode="markers",
             name=name,
-            marker={"symbol": symbol, "size": 8, "color": PLAIN if name == "to the end" else MISTAKE},
+            marker={"symbol": symbol, "size": 8, "color": PLAIN if name == "to the end" else QUIET},
             hovertemplate=f"trial %{{x}}, {name}: %{{y:.2f}}% wrong<extra></extra>",
         )
     best = np.minimum.accumulate(np.where(complete, wrong, np.inf))
@@ -119,17 +119,17 @@ def importance_chart(importance: dict[str, float]) -> go.Figure:
 
 
 def parallel_chart(columns: dict[str, np.ndarray], accuracy: np.ndarray) -> go.Figure:
-    """A line a trial through the values of its knobs; knobs tried over several powers of ten on their logarithm."""
+    """A line a trial through the values of its knobs; knobs that were drawn on their logarithm are shown on it."""
     dimensions = []
     for name, values in columns.items():
         values = np.asarray(values, dtype=float)
         dimension = {"label": name.replace("_", " "), "values": values}
-        if values.min() > 0 and values.max() / values.min() > 8:
+        if name in ("learning_rate", "batch_size", "weight_decay", "width"):
             places = np.geomspace(values.min(), values.max(), 5)
             dimension |= {
                 "values": np.log10(values),
                 "tickvals": np.log10(places),
-                "ticktext": [f"{place:.2g}" for place in places],
+                "ticktext": [f"{place:.3g}" for place in places],
             }
         dimensions.append(dimension)
     dimensions.append({"label": "validation", "values": accuracy, "tickformat": ".1%"})
@@ -140,7 +140,8 @@ def parallel_chart(columns: dict[str, np.ndarray], accuracy: np.ndarray) -> go.F
             dimensions=dimensions,
             line={"color": ranks, "colorscale": [[0, "rgb(205,199,186)"], [1, "rgb(168,104,16)"]]},
             labelfont={"size": 12},
+            labelangle=-25,  # side by side they would not fit a phone
         )
     )
-    _plain(figure).update_layout(height=340, margin={"l": 56, "r": 48, "t": 48, "b": 16})
+    _plain(figure).update_layout(height=370, margin={"l": 56, "r": 48, "t": 84, "b": 20})
     return figure

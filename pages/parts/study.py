@@ -71,10 +71,10 @@ def _show(study: Study) -> None:
         ),
         key="parallel",
         config=STILL,
-        alt="A line a trial through the values of its knobs to its accuracy; the darker, the better. The table below "
-        "has the numbers.",
+        alt="A line a trial through the values of its knobs to its accuracy; the more ochre, the better. The table "
+        "below has the numbers.",
     )
-    st.caption("The darker a line, the better the trial. Drag along an axis to follow a few of them.")
+    st.caption("The more ochre a line, the better the trial. Drag along an axis to follow a few of them.")
     share = st.column_config.NumberColumn(format="%.4f")
     shown = table.rename(columns=lambda name: name.replace("_", " ").capitalize())
     st.dataframe(shown, hide_index=True, height=300, column_config={"Validation accuracy": share}, alt="Every trial.")
