@@ -31,6 +31,13 @@ def find_chromium() -> str | None:
 @contextmanager
 def serve(script: str = "streamlit_app.py", command: list[str] | None = None, **environment: str) -> Iterator[str]:
     """The dashboard as its users start it, or another server, on a free port of this machine; gives its address."""
+    with start(script, command, **environment) as (address, _):
+        yield address
+
+
+@contextmanager
+def start(script: str, command: list[str] | None = None, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The same with the process, for who wants to see it die."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,9 +50,29 @@ def serve(script: str = "streamlit_app.py", command: list[str] | None = None, **
         subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}) as server,
     ):
         try:
-            yield _when_it_answers(f"http://127.0.0.1:{port}", server)
+            yield _when_it_answers(f"http://127.0.0.1:{port}", server), server
         finally:
             server.terminate()
+
+
+@contextmanager
+def balance(copies: list[str], folder: Path) -> Iterator[str]:
+    """The shipped nginx before copies of the lab, each answer of which names its copy in X-Copy; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    rendered = (ROOT / "deploy" / "nginx.conf").read_text()
+    rendered = rendered.replace("/tmp/nginx", f"{folder}/nginx").replace("listen 8080", f"listen 127.0.0.1:{port}")
+    for number, address in enumerate(copies, 1):
+        rendered = rendered.replace(f"lab-{number}:7860", address.partition("//")[2])
+    rendered = rendered.replace("add_header Set-Cookie", "add_header X-Copy $upstream_addr;\nadd_header Set-Cookie")
+    (folder / "nginx.conf").write_text(rendered)
+    command = ["nginx", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf", "-g", "daemon off;"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
+        try:
+            yield _when_it_answers(f"http://127.0.0.1:{port}", nginx)
+        finally:
+            nginx.terminate()
 
 
 def _when_it_answers(address: str, server: subprocess.Popen) -> str:

@@ -1,0 +1,62 @@
+"""Two copies behind the shipped nginx: a drawing stays with its visitor, and a copy that dies takes nobody else along."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.serving import balance, start
+from tests.browser.visitor import DESKTOP, answer, draw, settle
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("nginx"), reason="nginx is not here; Debian has it as the package nginx-light"
+)
+SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
+ONE = [[(140, 50), (138, 230)]]
+
+
+def test_a_drawing_survives_behind_nginx_and_the_other_copys_death(chromium: Browser, tmp_path):
+    with start("server.py") as (first, one), start("server.py") as (second, other):
+        processes = {first.partition("//")[2]: one, second.partition("//")[2]: other}
+        with balance([first, second], tmp_path) as address:
+            visitors: dict[str, Page] = {}
+            for _ in range(30):  # chance chooses a new visitor's copy
+                page = chromium.new_context(viewport=DESKTOP).new_page()
+                copy = page.goto(address).headers["x-copy"]
+                if copy in visitors:
+                    page.context.close()
+                visitors.setdefault(copy, page)
+                if len(visitors) == 2:
+                    break
+            (dying, unlucky), (_, lucky) = visitors.items()
+            assert visitors.keys() == processes.keys()
+            for page, strokes, digit in ((unlucky, SEVEN, "7"), (lucky, ONE, "1")):
+                expect(page.locator("h1").first).to_be_visible(timeout=60_000)
+                draw(page, strokes)
+                expect(answer(page)).to_have_text(digit)
+                look_elsewhere_and_return(page)
+                expect(answer(page)).to_have_text(digit)
+
+            processes[dying].kill()
+            processes[dying].wait(20)
+            look_elsewhere_and_return(lucky)
+            expect(answer(lucky)).to_have_text("1")
+            lucky.locator(".st-key-clear button").click()
+            settle(lucky)
+            draw(lucky, SEVEN)
+            expect(answer(lucky)).to_have_text("7")
+            unlucky.reload()
+            expect(answer(unlucky)).to_have_text("–")
+            draw(unlucky, ONE)
+            expect(answer(unlucky)).to_have_text("1")
+            for page in visitors.values():
+                expect(page.locator("[data-testid=stException]")).to_have_count(0)
+                page.context.close()
+
+
+def look_elsewhere_and_return(page: Page) -> None:
+    settle(page)
+    page.get_by_role("link", name="Models").click()
+    expect(page.locator("h1").first).to_have_text("Models")
+    settle(page)
+    page.get_by_role("link", name="Draw").click()
