@@ -1,30 +1,37 @@
-"""How many can ask at once: the HTTP routes beside a plain Flask server.
+"""How many can ask at once: the HTTP routes beside a plain Flask server, and the dashboard.
 
-    python -m benchmarks.load [--seconds 10] [--rounds 3]
+    python -m benchmarks.load [--seconds 10] [--rounds 3] [--visitors 20] [--only {routes,dashboard}]
 
 The HTTP routes of `server.py` and a Flask route of the same classifier, under Flask's development server as such
 projects deploy it, take turns in one run; each of 1, 10 and 50 clients sends its next picture when the last one is
 answered. Needs `pip install flask`, which nothing else here does. Clients and servers share the machine, which should
 have nothing else to do.
+
+The dashboard's visitors are websockets that speak as its browser side does: each opens the draw page and sends a stroke
+every two seconds; the time is that to the end of the answer. What a browser takes to show it comes on top.
 """
 
 import argparse
 import asyncio
+import base64
 import io
 import json
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
 
 from mnist_core.strokes import place, render
-from tests.browser.serving import serve
+from tests.browser.serving import serve, start
 
 FLASK = """
 import sys
@@ -46,9 +53,13 @@ app.run(port=int(sys.argv[1]))
 """
 
 
+def seven(number: int) -> list:
+    return place([[(0, 0), (60, 0), (20, 90)]], 120 + 10 * (number % 10), (140, 140))
+
+
 def picture(number: int) -> bytes:
     """A seven on a canvas, of one of ten sizes."""
-    pixels = render(place([[(0, 0), (60, 0), (20, 90)]], 120 + 10 * (number % 10), (140, 140)), 16)
+    pixels = render(seven(number), 16)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
@@ -111,6 +122,83 @@ def compare(seconds: float, rounds: int) -> None:
             print(f"{clients:7}  ratio   {rates['lab'] / rates['flask']:10.2f}")
 
 
+def visit(visitors: int, seconds: float) -> None:
+    # As many copies of a server as there are processors would share this work; this is one of them.
+    with start("server.py") as (address, server):
+        url = address.replace("http", "ws") + "/_stcore/stream"
+        asyncio.run(gather_visitors(url, 1, 4))  # the first visitor brings the model into memory
+        before = resident(server.pid)
+        parts, after = asyncio.run(gather_visitors(url, visitors, seconds, lambda: resident(server.pid)))
+    times = np.concatenate(parts) * 1000
+    p50, p95 = np.percentile(times, [50, 95])
+    print(f"{visitors} visitors of the dashboard, a stroke every 2 s: {len(times)} answers, p50 {p50:.0f} ms, ", end="")
+    print(f"p95 {p95:.0f} ms, {(after - before) / visitors:.1f} MB a session")
+
+
+async def gather_visitors(
+    url: str, visitors: int, seconds: float, measure: Callable[[], float] = float
+) -> tuple[list[list[float]], float]:
+    async with AsyncExitStack() as sockets:
+        opened = [
+            await sockets.enter_async_context(connect(url, subprotocols=["streamlit"], max_size=None))
+            for _ in range(visitors)
+        ]
+        canvases = [await open_page(socket) for socket in opened]
+        until = time.perf_counter() + seconds
+        times = await asyncio.gather(*map(draw, opened, canvases, [until] * visitors))
+        return times, measure()
+
+
+async def open_page(socket: ClientConnection) -> tuple[str, str]:
+    """The canvas of the draw page and the fragment it belongs to."""
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    await socket.send(message.SerializeToString())
+    async for answer in until_answered(socket):
+        element = answer.delta.new_element
+        if element.WhichOneof("type") == "bidi_component" and "canvas" in element.bidi_component.component_name:
+            canvas = element.bidi_component.id, answer.delta.fragment_id
+    return canvas
+
+
+async def draw(socket: ClientConnection, canvas: tuple[str, str], until: float) -> list[float]:
+    times: list[float] = []
+    widget, fragment = canvas
+    number = random.randrange(10)
+    await asyncio.sleep(random.uniform(0, 2))
+    while (started := time.perf_counter()) < until:
+        number += 1
+        data = f"data:image/png;base64,{base64.b64encode(picture(number)).decode()}"
+        path = [["ML"[step > 0], *map(float, point)] for step, point in enumerate(seven(number)[0])]
+        raw = {"objects": [{"type": "Path", "path": path, "strokeWidth": 16}]}
+        message = BackMsg()
+        message.rerun_script.fragment_id = fragment
+        message.rerun_script.widget_states.widgets.add(
+            id=widget, json_value=json.dumps({"drawing": {"raw": raw, "data": data}})
+        )
+        started = time.perf_counter()
+        await socket.send(message.SerializeToString())
+        said = [answer.delta.new_element.heading.body async for answer in until_answered(socket)]
+        assert any("7" in body for body in said), "the drawing was not answered"
+        times.append(time.perf_counter() - started)
+        await asyncio.sleep(max(0, 2 - times[-1]))
+    return times
+
+
+async def until_answered(socket: ClientConnection) -> AsyncIterator[ForwardMsg]:
+    async for data in socket:
+        answer = ForwardMsg.FromString(data)
+        if answer.WhichOneof("type") == "script_finished":
+            return
+        yield answer
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process has."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
 def serve_lab():
     return serve(command=[sys.executable, "-m", "uvicorn", "server:app", "--port", "{port}", "--no-access-log"])
 
@@ -128,8 +216,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--visitors", type=int, default=20)
+    parser.add_argument("--only", choices=["routes", "dashboard"])
     arguments = parser.parse_args()
-    compare(arguments.seconds, arguments.rounds)
+    if arguments.only != "dashboard":
+        compare(arguments.seconds, arguments.rounds)
+    if arguments.only != "routes":
+        visit(arguments.visitors, arguments.seconds * arguments.rounds)
 
 
 if __name__ == "__main__":
