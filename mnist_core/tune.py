@@ -15,6 +15,7 @@ At the end NAME.json (every trial and how much each knob mattered) and NAME.reci
 import argparse
 import inspect
 import json
+import os
 import platform
 import sys
 import time
@@ -176,6 +177,7 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
     import optuna
 
     trial.set_user_attr("begun", trial.number)
+    trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
     # Drawn from the trial's own number: resumed or shared out, no two trials draw the same numbers.
     trial.study.sampler = _sampler(options.seed * 1_000_003 + trial.number)
     *earlier, this = trial.study.get_trials(deepcopy=False)[: trial.number + 1]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from sqlalchemy.pool import NullPool
 
 from mnist_core import tune
 from mnist_core.architectures import ARCHITECTURES, build
@@ -199,21 +200,27 @@ def start(arguments: list[str]) -> subprocess.Popen:
     )
 
 
-def wait_for(url: str, wanted) -> list:
-    """The trials of the study as soon as they are as wanted."""
+def read_trials(url: str) -> list:
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name="mlp", storage=storage).get_trials()
+
+
+def wait_for_work_of(worker: subprocess.Popen, url: str, after: int = 0) -> list:
+    """The trials as soon as one of them, with so many before it, is half done by this worker."""
     for _ in range(600):
         try:
-            trials = optuna.load_study(study_name="mlp", storage=url).get_trials()
-            if wanted([(trial.state.name, bool(trial.intermediate_values)) for trial in trials]):
-                return trials
+            for trial in (trials := read_trials(url))[after:]:
+                mine = str(trial.user_attrs.get("worker")).endswith(f":{worker.pid}")
+                if mine and trial.state.name == "RUNNING" and trial.intermediate_values:
+                    return trials
         except Exception:  # the database, or the study in it, is not there yet
-            pass
+            assert worker.poll() is None, worker.stderr.read()
         time.sleep(0.1)
-    raise TimeoutError("the study did not come so far within a minute")
+    raise TimeoutError("the study did not come so far")
 
 
 def ensure_nothing_lost_or_twice(url: str, wanted: int) -> None:
-    trials = optuna.load_study(study_name="mlp", storage=url).get_trials()
+    trials = read_trials(url)
     done = [t for t in trials if t.state.name in ("COMPLETE", "PRUNED")]
     assert len(done) == wanted
     assert len({json.dumps(t.params, sort_keys=True) for t in done}) == wanted
@@ -228,12 +235,12 @@ def test_a_killed_search_goes_on_and_does_the_trial_again_that_it_was_killed_in(
     arguments = options_of(tmp_path, "--trials", "4", "--epochs", "5")
     url = f"sqlite:///{tmp_path}/s.sqlite3"
     with start(arguments) as worker:
-        before = wait_for(url, lambda trials: len(trials) > 1 and trials[-1] == ("RUNNING", True))
+        before = wait_for_work_of(worker, url, after=1)
         worker.kill()
     with start(arguments) as worker:
         assert worker.wait(timeout=120) == 0, worker.stderr.read()
     ensure_nothing_lost_or_twice(url, 4)
-    after = optuna.load_study(study_name="mlp", storage=url).get_trials()
+    after = read_trials(url)
     assert after[0].values == before[0].values
     assert len(load_study(tmp_path / "out" / "mlp.json").trials) == 4
 
@@ -264,7 +271,7 @@ def postgres(tmp_path) -> Iterator[str]:
 def test_two_workers_share_a_postgresql_and_one_of_them_is_killed(tmp_path, postgres):
     arguments = options_of(tmp_path, "--trials", "6", "--epochs", "6", "--storage", postgres)
     with start(arguments) as first, start(arguments) as second:
-        wait_for(postgres, lambda trials: trials.count(("RUNNING", True)) == 2)
+        wait_for_work_of(first, postgres)
         first.kill()
         assert second.wait(timeout=180) == 0, second.stderr.read()
     ensure_nothing_lost_or_twice(postgres, 6)
