@@ -23,6 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from threadpoolctl import threadpool_limits
 
 from mnist_core.checkpoints import Card, CheckpointError
 from mnist_core.classifier import DigitClassifier, Prediction
@@ -100,6 +101,7 @@ class Desk:
     def _work(self) -> None:
         # Pictures are spread over these threads already: threads within threads would only wait for each other.
         torch.set_num_threads(1)
+        threadpool_limits(1, "blas")  # for the whole process: NumPy knows no other way
         while True:
             jobs = [self.jobs.get()]
             with contextlib.suppress(queue.Empty):
