@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def seven(number: int) -> list:
     return place([[(0, 0), (60, 0), (20, 90)]], 120 + 10 * (number % 10), (140, 140))
 
 
+@cache
 def picture(number: int) -> bytes:
     """A seven on a canvas, of one of ten sizes."""
     pixels = render(seven(number), 16)
@@ -167,7 +169,7 @@ async def draw(socket: ClientConnection, canvas: tuple[str, str], until: float) 
     number = random.randrange(10)
     await asyncio.sleep(random.uniform(0, 2))
     while (started := time.perf_counter()) < until:
-        number += 1
+        number = (number + 1) % 10
         data = f"data:image/png;base64,{base64.b64encode(picture(number)).decode()}"
         path = [["ML"[step > 0], *map(float, point)] for step, point in enumerate(seven(number)[0])]
         raw = {"objects": [{"type": "Path", "path": path, "strokeWidth": 16}]}
