@@ -4,7 +4,6 @@ All runs are short ones on the digits inside scikit-learn. What stops a run is r
 """
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
