@@ -121,13 +121,13 @@ class DigitClassifier:
     @staticmethod
     def _prediction(judgement: Judgement, probabilities: np.ndarray, trace: Trace, milliseconds: float) -> Prediction:
         verdict, candidates = judgement
-        first, second = np.argsort(-probabilities, kind="stable")[:2]
+        first, second = (f"{'an' if d == 8 else 'a'} {d}" for d in np.argsort(-probabilities, kind="stable")[:2])
         reason = {
             "digit": "",
-            "unsure": f"It looks much like a {first} and like a {second}."
+            "unsure": f"It looks much like {first} and like {second}."
             if len(candidates) > 1
-            else f"It comes nearest to a {first}, but few people write one like this.",
-            "not a digit": f"It is unlike all ten digits; a {first} comes nearest.",
+            else f"It comes nearest to {first}, but few people write one like this.",
+            "not a digit": f"It is unlike all ten digits; {first} comes nearest.",
         }[verdict]
         return Prediction(verdict, probabilities, trace.image, reason, candidates, trace.milliseconds, milliseconds)
 

@@ -1,13 +1,19 @@
 """A verdict follows from the logits and the limits alone: what is unlike all digits is turned away, what may be two
 digits names both, and the limits keep the promises that they were fitted for."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.special
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_core.checkpoints import Limits
+from mnist_core.checkpoints import CHECKPOINTS, Limits
+from mnist_core.classifier import DigitClassifier, infer
+from mnist_core.pen import written_digits, written_others
+from mnist_core.preprocess import to_tensor
 from mnist_core.verdicts import COVERAGE, evidence, fit_limits, fit_temperature, judge, softmax
 
 LIMITS = Limits(digit=4.0, perhaps=1.0, candidate=0.2)
@@ -96,3 +102,51 @@ def test_the_candidates_hold_the_label_as_often_as_was_promised():
 def test_limits_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match="limit|rates"):
         Limits(**{"digit": 4.0, "perhaps": 1.0, "candidate": 0.2, **wrong})
+
+
+class TheSame(torch.nn.Module):
+    """A network that gives the same logits for all ink."""
+
+    def __init__(self, logits: np.ndarray):
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.from_numpy(logits).float())
+
+    def forward(self, tensors: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(len(tensors), -1)
+
+
+@pytest.mark.parametrize(
+    ("logits", "verdict", "digit", "in_words", "reason"),
+    [
+        (logits_of(d7=9), "digit", 7, "7, sure", ""),
+        (logits_of(d4=8, d9=8.5), "unsure", 9, "9 or 4", "It looks much like a 9 and like a 4."),
+        (logits_of(d8=3), "unsure", 8, "8, perhaps", "It comes nearest to an 8, but few people write one like this."),
+        (
+            logits_of(d8=0),
+            "not a digit",
+            None,
+            "No digit that I know",
+            "It is unlike all ten digits; an 8 comes nearest.",
+        ),
+    ],
+    ids=["one digit", "two digits", "a strange digit", "no digit"],
+)
+def test_a_prediction_says_its_verdict_in_words_and_why(logits, verdict, digit, in_words, reason):
+    card = SimpleNamespace(limits=LIMITS)
+    ink = np.zeros((60, 60), dtype=np.uint8)
+    ink[10:50, 25:35] = 255
+    said = DigitClassifier(TheSame(logits), card).predict(ink)
+    assert (said.verdict, said.digit, said.in_words, said.reason) == (verdict, digit, in_words, reason)
+    assert said.probabilities.sum() == pytest.approx(1)
+
+
+@pytest.mark.skipif(not (CHECKPOINTS / "house.json").exists(), reason="the model of the house is not here")
+def test_the_model_of_the_house_turns_away_what_its_own_pen_writes_and_knows_its_digits():
+    classifier = DigitClassifier.load("house")
+    digits, labels, _ = written_digits(150, seed=77)
+    others, _ = written_others(150, seed=77)
+    logits = [infer(classifier.model, to_tensor(images)) for images in (digits, others)]
+    said = [[judgement.verdict for judgement in judge(rows, classifier.card.limits)] for rows in logits]
+    assert (logits[0].argmax(axis=1) == labels).mean() > 0.94
+    assert said[0].count("digit") > 140
+    assert said[1].count("digit") < 8
