@@ -12,7 +12,7 @@ import pandas as pd
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import write_atomically
 
-STUDIES = Path(__file__).resolve().parent.parent / "studies"
+STUDIES = Path(__file__).resolve().parent.parent / "checkpoints" / "studies"
 COLUMNS = ("number", "state", "validation_accuracy", "epochs", "seconds")
 STATES = ("complete", "pruned")
 
