@@ -314,7 +314,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help=f"a worker silent for three of these has died ({HEARTBEAT})",
     )
-    parser.add_argument("--out", type=Path, default=STUDIES, metavar="FOLDER", help="for the results (checkpoints/studies/)")
+    parser.add_argument(
+        "--out", type=Path, default=STUDIES, metavar="FOLDER", help="for the results (default: checkpoints/studies/)"
+    )
     options = parser.parse_args(arguments)
     options.name = options.name or options.architecture
     return options
