@@ -116,7 +116,7 @@ class Desk:
                 if card.sha256 not in models:
                     models[card.sha256] = self.load(card), []
                 classifier, read = models[card.sha256]
-                read.append((answer, classifier.pipeline.run(picture)))
+                read.append((answer, classifier.pipeline.run(picture).without_the_way()))
             except Exception as error:
                 answer.set_exception(error)
         for classifier, read in models.values():
@@ -154,7 +154,7 @@ def build_api(
                 body = await asyncio.to_thread(unpack_json, body)
             if not body:
                 raise HTTPException(422, "There is no picture in this request.")
-            return JSONResponse(as_json(await desk.ask(card, body), card))
+            return JSONResponse((await desk.ask(card, body)).as_json(card.name))
 
     async def models(request: Request) -> JSONResponse:
         return JSONResponse({"models": [describe_card(card) for card in cards()]})
@@ -223,20 +223,6 @@ def unpack_json(body: bytes) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError:
         raise HTTPException(422, "The image is not in base64.") from None
-
-
-def as_json(prediction: Prediction, card: Card) -> dict:
-    return {
-        "digit": prediction.digit,
-        "confidence": prediction.confidence,
-        "probabilities": prediction.probabilities.tolist(),
-        "top": [{"digit": digit, "probability": probability} for digit, probability in prediction.top(3)],
-        "verdict": prediction.verdict,
-        "in_words": prediction.in_words,
-        "reason": prediction.reason,
-        "model": card.name,
-        "milliseconds": round(prediction.preprocess_milliseconds + prediction.network_milliseconds, 3),
-    }
 
 
 def describe_card(card: Card) -> dict:

@@ -63,6 +63,20 @@ class Prediction:
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(int(digit), float(self.probabilities[digit])) for digit in order]
 
+    def as_json(self, model: str, top: int = 3) -> dict:
+        """For another program; the probabilities are of the digits 0 to 9 in their order."""
+        return {
+            "digit": self.digit,
+            "confidence": self.confidence,
+            "probabilities": self.probabilities.tolist(),
+            "top": [{"digit": digit, "probability": probability} for digit, probability in self.top(top)],
+            "verdict": self.verdict,
+            "in_words": self.in_words,
+            "reason": self.reason,
+            "model": model,
+            "milliseconds": round(self.preprocess_milliseconds + self.network_milliseconds, 3),
+        }
+
 
 class DigitClassifier:
     """A model and the pipeline that feeds it."""
@@ -92,7 +106,7 @@ class DigitClassifier:
         predictions: list[Prediction] = []
         traces: list[Trace] = []
         for ink in inks:
-            traces.append(self.pipeline.run(ink))
+            traces.append(self.pipeline.run(ink).without_the_way())
             if len(traces) == batch_size:
                 predictions += self.judge(traces)
                 traces.clear()

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from mnist_core.api import as_json
 from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier, Prediction
@@ -31,7 +30,6 @@ from mnist_core.words import percent, printable
 
 STDIN = "-"
 BATCH = 64
-HELD = 8_000_000  # pixels of a batch: a trace keeps the pictures of all its stages
 
 
 # What goes in -------------------------------------------------------------------------------------------------
@@ -78,7 +76,6 @@ def answer(
     """The answers in batches, so that thousands of files take no more memory than a few."""
     names: list[str] = []
     traces: list[Trace] = []
-    held = 0
     with tqdm(paths, unit=" pictures", disable=None if len(paths) > BATCH else True) as bar:
         for path in bar:
             try:
@@ -89,11 +86,10 @@ def answer(
             if stages:
                 stages.save(path, trace)
             names.append(path)
-            traces.append(trace)
-            held += trace.steps[0].output.size
-            if len(names) == BATCH or held > HELD:
+            traces.append(trace.without_the_way())
+            if len(names) == BATCH:
                 yield list(map(Answer, names, classifier.judge(traces)))
-                names, traces, held = [], [], 0
+                names, traces = [], []
         if names:
             yield list(map(Answer, names, classifier.judge(traces)))
 
@@ -143,8 +139,7 @@ class Json:
         self.card, self.top, self.head = card, top or 3, []
 
     def line(self, path: str, prediction: Prediction) -> str:
-        top = [{"digit": digit, "probability": share} for digit, share in prediction.top(self.top)]
-        return json.dumps({"file": path, **as_json(prediction, self.card), "top": top})
+        return json.dumps({"file": path, **prediction.as_json(self.card.name, self.top)})
 
 
 class Stages:

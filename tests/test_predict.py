@@ -186,19 +186,28 @@ def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(as
     assert "cannot be written" in err
 
 
-def test_thousands_of_files_go_through_in_batches_and_large_pictures_in_smaller_ones(ask, pictures, monkeypatch):
+def test_thousands_of_files_go_through_in_batches_that_hold_no_picture_of_a_stage(ask, pictures, monkeypatch):
     batches = []
     judge = DigitClassifier.judge
-    monkeypatch.setattr(
-        DigitClassifier, "judge", lambda self, traces: batches.append(len(traces)) or judge(self, traces)
-    )
+    monkeypatch.setattr(DigitClassifier, "judge", lambda self, traces: batches.append(traces[:]) or judge(self, traces))
     monkeypatch.setattr(predict, "BATCH", 4)
     files = [pictures / "seven.png"] * 10
     assert len(rows(ask(*files, "--csv")[1])) == 10
-    assert batches == [4, 4, 2]
-    monkeypatch.setattr(predict, "HELD", SEVEN[..., 0].size * 2 - 1)
-    ask(*files, "--csv")
-    assert batches[3:] == [2] * 5
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    held = [step.output for batch in batches for trace in batch for step in trace.steps if step.output is not None]
+    assert max(output.nbytes for output in held) <= 28 * 28 * 4
+
+
+def test_from_python_a_batch_gives_the_answers_of_its_pictures_one_by_one_in_their_order(models):
+    classifier = DigitClassifier.load(folder=models)
+    inks = [SEVEN, np.full_like(SEVEN, 255), 255 - SEVEN[..., :3], SEVEN[40:]] * 3
+    together = classifier.predict_batch(iter(inks), batch_size=5)
+    alone = [classifier.predict(ink) for ink in inks]
+    assert [answer.verdict for answer in together] == [answer.verdict for answer in alone]
+    assert [answer.digit for answer in together] == [answer.digit for answer in alone]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+        np.testing.assert_array_equal(one.image, other.image)
 
 
 def start(*arguments, **streams) -> subprocess.Popen:
