@@ -12,7 +12,6 @@ from pages.parts import loaders, state
 from pages.parts.charts import STILL
 from pages.parts.data_charts import balance_chart, hills_chart
 from pages.parts.datasets import show_fetch
-from pages.parts.doors import show_lasso
 from pages.parts.gallery import show_gallery
 from pages.parts.hand import show_hand
 from pages.parts.holdings import (
@@ -27,6 +26,7 @@ from pages.parts.holdings import (
     own_drawings,
     read_scans,
 )
+from pages.parts.lasso import fenced, fill, show_lasso
 from pages.parts.one_sample import show_sample
 from pages.parts.pictures import data_address
 from pages.parts.selection import DIGITS, misread
@@ -284,7 +284,8 @@ def show_map(figures: Figures) -> None:
     places = figures.places[chosen.first : chosen.first + len(chosen.labels)]
     chart, wall = st.columns(2, gap="medium")
     with chart:
-        show_lasso(loaders.cloud_figure(places, chosen.labels), f"data {half}", f"A map of the {half.lower()}.")
+        spread = fill(places)
+        show_lasso(loaders.cloud_figure(spread, chosen.labels), half, spread, f"A map of the {half.lower()}.")
         st.caption(
             "Two numbers an image: its place along the two directions in which the training images differ most "
             f"(principal components; together {figures.explained.sum():.0%} of all variance). Draw a line around some "
@@ -293,7 +294,7 @@ def show_map(figures: Figures) -> None:
         table = pd.DataFrame({"image": np.arange(len(places)), "label": chosen.labels})
         show_csv(table.assign(first=places[:, 0], second=places[:, 1]), "map")
     with wall:
-        fence = state.fenced(f"data {half}")
+        fence = fenced(half, spread)
         caught = sorted(fence) if fence else []
         if not caught:
             st.markdown("Nothing is caught yet.")
@@ -314,7 +315,7 @@ state.need_frame()
 st.title("Data", anchor=False)
 st.markdown("What did the models learn from? Look at MNIST itself, and at how your own hand differs from it.")
 options = {"part": PARTS, "of": SETS, "digit": DIGITS, "measure": NAMES, "beside": BESIDE, "ends": ENDS}
-if nonsense := misread(st.query_params.to_dict(), options | {"half": HALVES}):
+if nonsense := misread(st.query_params.to_dict(), options | {"half": HALVES, state.MAP: HALVES}):
     st.warning(
         f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
         icon=":material/link_off:",

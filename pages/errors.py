@@ -10,7 +10,7 @@ from pages.parts.charts import STILL, history_chart
 from pages.parts.datasets import MNIST, OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
 from pages.parts.doors import CELLS, COLOURS, DOORS, KINDS, choose_door, show_map, show_matrix, show_two_models
 from pages.parts.doubts import show_doubts
-from pages.parts.one_image import show_image
+from pages.parts.one_image import LENSES, show_image
 from pages.parts.report import whole_report
 from pages.parts.selection import choose_images, misread, show_chosen
 from pages.parts.trust import show_trust
@@ -94,6 +94,7 @@ st.title("Errors", anchor=False)
 st.markdown("Which images fool the model, and why? Choose a cell of the matrix: its images stand beside it.")
 names = [other.name for other in loaders.shelf()[0]]
 options = {"door": DOORS, "cells": CELLS, "kind": KINDS, "colours": COLOURS, "further": FURTHER, "versus": names}
+options |= {state.MAP: names, "lens": LENSES}
 if nonsense := misread(st.query_params.to_dict(), options):
     st.warning(
         f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core.checkpoints import list_checkpoints, load_answers
 from mnist_core.evaluate import evaluate
 from mnist_core.labelled import Pictures, Skipped
+from mnist_core.neighbours import load_landscape
 from pages.parts import loaders
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,6 +121,9 @@ def test_a_link_opens_what_it_names(answers):
         {"image": "x" * 500},
         {"door": "Window"},
         {"further": "Nowhere"},
+        {"lasso": "1,2_3"},
+        {"lasso": "0,0_0,1_1,1", "map": "nowhere"},
+        {"lens": "Fish-eye"},
     ],
 )
 def test_a_link_with_nonsense_opens_the_usual_and_says_so(answers, parameters):
@@ -201,6 +205,22 @@ def test_without_mnist_every_number_is_there_and_the_images_can_be_fetched(answe
     assert "Download MNIST" in [button.label for button in app.button]
     app.button(key=f"gallery {numbers(app)[0]}").click().run()
     assert not app.exception
+
+
+def test_a_line_in_a_link_fences_the_images_it_goes_around_for_every_model(card):
+    x, y = load_landscape(card).places.T
+    inside = set(np.flatnonzero((x > -0.3) & (x < 0.1) & (y > 0) & (y < 0.5)).tolist())
+    line = {"lasso": "-0.3,0_0.1,0_0.1,0.5_-0.3,0.5", "map": card.name}
+    assert 0 < len(inside) < 10_000
+    app = open_page(show="All", **line)
+    assert count(app) == len(inside)
+    assert set(numbers(app)) <= inside
+    other = loaders.shelf()[0][-1].name
+    assert count(open_page(show="All", model=other, **line)) == len(inside)
+    assert count(open_page(show="All", data="Scanned digits", **line)) == 1797
+    app.button(key=f"chip {len(inside):,} from the map").click().run()
+    assert count(app) == 10_000
+    assert "lasso" not in app.query_params
 
 
 @pytest.mark.parametrize("door", ["Map", "Two models"])

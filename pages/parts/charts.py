@@ -300,6 +300,13 @@ def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figur
     return _plain(figure).update_layout(dragmode="lasso")
 
 
+def outlined(chart: go.Figure, lines: Sequence[np.ndarray]) -> go.Figure:
+    """A map with lines that are drawn around points already."""
+    paths = ["M" + "L".join(f"{x},{y}" for x, y in line) + "Z" for line in lines]
+    line = {"color": PLAIN, "width": 2, "dash": "dot"}
+    return go.Figure(chart).update_layout(selections=[{"type": "path", "path": path, "line": line} for path in paths])
+
+
 def numbers_chart(image: np.ndarray, tensor: np.ndarray) -> go.Figure:
     """The 28 x 28 grey values to read, each on its pixel."""
     grey = np.round(image * 255).astype(int)

@@ -1,7 +1,6 @@
 """Three ways to a selection: the confusion matrix, the map, and a second model."""
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from mnist_core import CheckpointError
@@ -10,6 +9,7 @@ from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_mat
 from pages.parts import loaders, state
 from pages.parts.charts import PRESSABLE, map_chart, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
+from pages.parts.lasso import show_lasso
 from pages.parts.selection import select
 
 DOORS = ["Matrix", "Map", "Two models"]
@@ -77,31 +77,12 @@ def show_map(card: Card, answers: Answered) -> None:
     by = st.segmented_control("Colours", COLOURS, default="label", required=True, key="colours", bind="query-params")
     show_lasso(
         map_chart(landscape.places, answers.evaluation, by),
-        answers.name,
+        card.name,
+        landscape.places,
         "A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
     )
     st.caption(
         "What the model finds alike lies together. Draw a line around some points: the gallery shows their images."
-    )
-
-
-def show_lasso(figure: go.Figure, place: str, words: str) -> None:
-    """A map on which a line can be drawn around points; what it caught is kept for `place`."""
-    key = f"map {place} {state.chart_turn()}"
-
-    def caught() -> None:
-        points = st.session_state[key]["selection"]["points"]
-        if points:
-            state.fence_in(place, frozenset(int(point["customdata"][0]) for point in points))
-            state.put_back({"sheet": 1})
-
-    st.plotly_chart(
-        figure,
-        key=key,
-        config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "toImage", "autoScale2d"]},
-        on_select=caught,
-        selection_mode=("lasso", "points"),
-        alt=words,
     )
 
 

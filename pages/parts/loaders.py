@@ -180,9 +180,7 @@ def scan_measures(_scans: Labelled) -> pd.DataFrame:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def cloud_figure(places: np.ndarray, labels: np.ndarray) -> go.Figure:
     """A point an image, coloured by its label, to draw a line around some."""
-    low, high = places.min(axis=0), places.max(axis=0)
-    filling = (places - (low + high) / 2) / (high - low).max() * 2
-    chart = map_chart(filling, pd.DataFrame({"label": labels, "digit": labels}), "label")
+    chart = map_chart(places, pd.DataFrame({"label": labels, "digit": labels}), "label")
     return chart.update_traces(hovertemplate="image %{customdata[0]}: a %{customdata[1]}<extra></extra>")
 
 

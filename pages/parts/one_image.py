@@ -91,7 +91,7 @@ def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: in
         st.caption("The image comes with MNIST, which is not on this server yet.")
         return
     image = answers.images[number] / 255
-    lens = st.segmented_control("Look at", LENSES, default="Image", required=True, key="lens", persist_state="session")
+    lens = st.segmented_control("Look at", LENSES, default="Image", required=True, key="lens", bind="query-params")
     if lens == "Image" or classifier is None:
         picture = png(image, 9)
     else:

@@ -12,6 +12,7 @@ from mnist_core.words import percent
 from pages.parts import state
 from pages.parts.datasets import WHAT, Answered
 from pages.parts.gallery import Picture, show_gallery
+from pages.parts.lasso import fenced_images, is_written
 
 ANY = "any"
 DIGITS = [ANY, *map(str, range(10))]
@@ -26,6 +27,7 @@ READS = {  # what may stand in an address
     "sheet": lambda text: text.isdecimal() and int(text) > 0,
     "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
     state.IMAGE: lambda text: text.isdecimal(),
+    state.LASSO: is_written,
 }
 
 
@@ -86,7 +88,7 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
     except ValueError as error:
         st.warning(str(error), icon=":material/search_off:")
         numbers = None
-    fence = state.fenced(answers.name)
+    fence = fenced_images(answers, st.session_state[state.MODEL])
     for inside in (fence, within):
         if inside is not None:
             inside = {int(number) for number in inside}

@@ -14,8 +14,9 @@ from mnist_core.preprocess import Pipeline, Trace
 
 # Widgets with these keys keep their values across pages; the model also stands in the URL.
 MODEL, SOURCE, PEN, SAMPLE = "model", "source", "pen", "sample"
-# Not a widget: the image that is open on the errors page, in the URL.
+# Not widgets, but in the URL: the image that is open, and the line that was drawn on a map.
 IMAGE = "image"
+LASSO, MAP = "lasso", "map"
 
 
 @dataclass(frozen=True)
@@ -202,18 +203,20 @@ def forget_scores() -> None:
 # The errors page ----------------------------------------------------------------------------------------------
 
 
-def fence_in(place: str, numbers: frozenset[int]) -> None:
-    """Keep the images that a lasso caught, for the data and the model in `place`."""
-    st.session_state["fenced"] = place, numbers
+def fence_in(place: str, text: str) -> None:
+    """Keep, in the address, what a lasso caught on the map of `place`."""
+    st.query_params.update({LASSO: text, MAP: place})
+    put_back({"sheet": 1})
 
 
-def fenced(place: str) -> frozenset[int] | None:
-    where, numbers = st.session_state.get("fenced", ("", frozenset()))
-    return numbers if where == place else None
+def fence() -> tuple[str, str]:
+    """The map that was drawn on, and what was drawn; "" where the address does not say."""
+    return st.query_params.get(MAP, ""), st.query_params.get(LASSO, "")
 
 
 def take_fence_down() -> None:
-    st.session_state.pop("fenced", None)
+    for key in (LASSO, MAP):
+        st.query_params.pop(key, None)
     turn_charts()
 
 

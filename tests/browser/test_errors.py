@@ -15,7 +15,7 @@ from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import PHONE
+from tests.browser.visitor import PHONE, settle
 
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 PLACE = """([row, column]) => {
@@ -136,6 +136,10 @@ def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
     expect(dialog.get_by_text("covered with paper")).to_be_visible()
     dialog.get_by_text("Saliency", exact=True).click()
     expect(dialog.get_by_text("more ink here")).to_be_visible()
+    settle(page)
+    again = open_page(f"errors{page.evaluate('location.search')}").get_by_role("dialog")
+    expect(again.get_by_text(f"Image {second}")).to_be_visible()
+    expect(again.get_by_text("more ink here")).to_be_visible()
     dialog.get_by_role("button", name="Draw").click()
     expect(page.locator("h1").first).to_have_text("Draw")
     expect(page.get_by_text(f"On the desk: Image {second}")).to_be_visible()
@@ -146,7 +150,7 @@ def test_a_vote_can_be_taken_away_as_csv(open_page):
     page = open_page("errors?image=947&further=Right+or+mislabelled%3F")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("label wrong", exact=True).click()
-    page.wait_for_timeout(1000)
+    settle(page)
     page.keyboard.press("Escape")
     expect(page.get_by_text("1 given in this visit")).to_be_visible()
     with page.expect_download() as download:
@@ -186,10 +190,10 @@ def test_two_models_are_compared(open_page, evaluations):
     expect_gallery(page, set(comparison.shared.tolist()))
 
 
-def test_a_lasso_on_the_map_fills_the_gallery(open_page):
+def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_images(open_page):
     page = open_page("errors?door=Map&show=All")
     page.wait_for_function("!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p")
-    page.wait_for_timeout(1500)
+    settle(page)
     box = page.locator(".js-plotly-plot").first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + min(box["height"], 800 - box["y"]) / 2
     page.mouse.move(x - 80, y - 80)
@@ -202,6 +206,12 @@ def test_a_lasso_on_the_map_fills_the_gallery(open_page):
     caught = int(re.sub(r"\D", "", button.inner_text()))
     assert 0 < caught < 10_000
     expect(page.get_by_text(re.compile(rf"^{caught:,} images?$"))).to_be_visible()
+    settle(page)
+    again = open_page(f"errors{page.evaluate('location.search')}")
+    expect(again.get_by_text(re.compile(rf"^{caught:,} images?$"))).to_be_visible()
+    expect(chip(again, f"{caught:,} from the map")).to_be_visible()
+    settle(again)
+    assert gallery(again) == gallery(page)
     button.click()
     expect(page.get_by_text(re.compile(r"^10,000 images$"))).to_be_visible()
 
