@@ -1,21 +1,33 @@
 """Errors: the confusion matrix as a door to the images that fool the model."""
 
 import time
+from functools import partial
 
 import streamlit as st
 
 from mnist_core.checkpoints import Card
-from mnist_core.evaluate import accuracy, confused_pairs, confusion_matrix, per_digit
-from mnist_core.reviews import corrected
+from mnist_core.evaluate import confusion_matrix, per_digit
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart
-from pages.parts.datasets import MNIST, OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
-from pages.parts.doors import CELLS, COLOURS, DOORS, KINDS, choose_door, show_map, show_matrix, show_two_models
+from pages.parts.datasets import OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
+from pages.parts.doors import (
+    CELLS,
+    COLOURS,
+    DOORS,
+    KINDS,
+    Rival,
+    choose_door,
+    choose_rival,
+    places_of,
+    show_map,
+    show_matrix,
+    show_two_models,
+)
 from pages.parts.doubts import show_doubts
 from pages.parts.one_image import LENSES, show_image
-from pages.parts.report import whole_report
+from pages.parts.report import digit_by_digit, facts, whole_report
 from pages.parts.selection import choose_images, misread, show_chosen
-from pages.parts.trust import show_trust
+from pages.parts.trust import USUAL, show_trust
 
 REVIEWS = (
     "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images on which they "
@@ -26,23 +38,20 @@ FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
 
 
 def show_summary(answers: Answered) -> None:
-    score, digits = accuracy(answers.evaluation), per_digit(answers.evaluation)
-    worst = digits[digits["support"] > 0].nsmallest(1, "recall").iloc[0]
-    facts = [
-        f"**{score.accuracy:.2%}** right (95% interval {score.low:.2%} to {score.high:.2%})",
-        f"**{score.total - score.correct:,}** mistakes in {score.total:,} images",
-    ]
-    if answers.name == MNIST and len(answers.evaluation) == 10_000:
-        facts.append(
-            f"**{accuracy(corrected(answers.evaluation)).accuracy:.2%}** by the labels that reviewers corrected"
-        )
-    if pairs := confused_pairs(confusion_matrix(answers.evaluation)):
-        facts.append(f"worst digit **{worst['digit']:.0f}** ({worst['recall']:.2%})")
-        facts.append(f"most confused: **{pairs[0][0]}** read as **{pairs[0][1]}** ({pairs[0][2]} times)")
-    st.markdown(" · ".join(facts), help=f"{WHAT[answers.name]} {REVIEWS}")
+    st.markdown(" · ".join(facts(answers)), help=f"{WHAT[answers.name]} {REVIEWS}")
 
 
-def show_report(card: Card, answers: Answered) -> None:
+def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
+    page = partial(
+        whole_report,
+        card,
+        answers,
+        places_of(card, answers),
+        st.session_state.get("colours", COLOURS[0]),
+        rival,
+        state.votes_of(answers.name),
+        st.session_state.get("above", USUAL),
+    )
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
             "Every answer as CSV",
@@ -70,18 +79,18 @@ def show_report(card: Card, answers: Answered) -> None:
         )
         st.download_button(
             "Report as HTML",
-            lambda: whole_report(card, answers),
+            page,
             f"{card.name}-report.html",
             "text/html",
             icon=":material/description:",
             on_click="ignore",
+            help="The whole page in one file, with every mistake. The comparison is in it while *Two models* is open.",
         )
     table, curves = st.columns(2)
     with table:
         st.markdown("**Digit by digit**")
-        digits = per_digit(answers.evaluation)
-        digits.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
         share = st.column_config.NumberColumn(format="%.4f")
+        digits = digit_by_digit(answers.evaluation)
         st.dataframe(digits, hide_index=True, column_config=dict.fromkeys(["Precision", "Recall", "F1"], share))
     with curves:
         st.markdown(f"**How {card.name} was trained**")
@@ -113,15 +122,15 @@ if answers is None:
     st.stop()
 show_summary(answers)
 doors, gallery = st.columns(2, gap="medium")
-within = None
+within = rival = None
 with doors:
     door = choose_door()
     if door == "Matrix":
         show_matrix(answers)
     elif door == "Map":
         show_map(card, answers)
-    else:
-        within = show_two_models(card, answers)
+    elif rival := choose_rival(card, answers):
+        within = show_two_models(card, answers, rival)
 with gallery:
     show_fetch()
     chosen = choose_images(answers, within)
@@ -139,7 +148,7 @@ if further == FURTHER[0]:
 elif further == FURTHER[1]:
     show_trust(answers.evaluation)
 elif further == FURTHER[2]:
-    show_report(card, answers)
+    show_report(card, answers, rival)
 if number := state.opened():
     if number.isdecimal() and int(number) < len(answers.evaluation):
         show_image(card, answers, int(number), tuple(chosen["index"]))

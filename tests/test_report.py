@@ -12,8 +12,10 @@ from PIL import Image
 from mnist_core.evaluate import evaluate
 from pages.parts.charts import BELOW_AND_ABOVE
 from pages.parts.datasets import Answered
+from pages.parts.doors import Rival, verdict_of
 from pages.parts.pictures import laid_over, placeholder
-from pages.parts.report import whole_report
+from pages.parts.report import MISTAKES, whole_report
+from pages.parts.trust import in_words
 
 
 @pytest.fixture
@@ -40,10 +42,11 @@ def test_the_report_fetches_nothing(card, answers):
 
 def test_the_report_holds_the_figures_and_every_mistake_as_its_picture(card, answers):
     page = whole_report(card, answers)
-    assert "3 of 5 images read right: 60.00%" in page
+    assert "<b>60.00%</b> right" in page
+    assert "<b>2</b> mistakes in 5 images" in page
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]*)"', page)
     assert len(pictures) == 2
-    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[::6, ::6] for picture in pictures]
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(picture)))) for picture in pictures]
     assert {picture.tobytes() for picture in shown} == {answers.images[n].tobytes() for n in (3, 4)}
 
 
@@ -52,6 +55,44 @@ def test_the_names_of_files_are_words_and_never_markup(card, answers):
     assert "&lt;img src=x&gt;" in page
     assert "<img src=x>" not in page
     assert 'e" onload' not in page
+
+
+def charts(page: str) -> int:
+    return len(re.findall(r"Plotly\.newPlot\(\s+\"", page))
+
+
+def test_the_map_the_comparison_and_the_verdicts_join_where_they_are_at_hand(card, answers):
+    logits = 9 * np.eye(10)[[0, 1, 7, 3, 9]]
+    rival = Rival("<other>", replace(answers, evaluation=evaluate(answers.evaluation["label"].to_numpy(), logits)))
+    bare = whole_report(card, answers)
+    whole = whole_report(card, answers, np.zeros((5, 2)), rival=rival, votes={3: "label wrong", 1: "ambiguous"})
+    assert charts(whole) == charts(bare) + 2
+    assert verdict_of(card.name, answers, rival).replace("<", "&lt;").replace(">", "&gt;") in whole
+    for kind, count in (("Fixed", 1), ("New", 1), ("Shared", 1)):
+        assert f"<p>{kind}, {count}: " in whole
+    assert "You: label wrong" in whole
+    table = re.findall(r"<td>(.*?)</td>", whole.partition("Right or mislabelled?")[2])
+    assert [(table[row], table[row + 4]) for row in (0, 5)] == [
+        ("b", "ambiguous"),
+        ("&lt;img src=x&gt;", "label wrong"),
+    ]
+    assert "<other>" not in whole
+    assert not {"Compared with", "Map", "Right or mislabelled?"} & set(re.findall(r"<h2>(.*?)</h2>", bare))
+
+
+def test_more_mistakes_than_a_file_should_hold_are_counted(card):
+    count = MISTAKES + 7
+    labels, logits = np.zeros(count, dtype=np.int64), 3 * np.eye(10)[np.ones(count, dtype=int)]
+    page = whole_report(card, Answered("MNIST test", evaluate(labels, logits), logits, None))
+    assert page.count("<figure>") == MISTAKES
+    assert "1,007, the surest first. 1,000 stand here, 7 are left out." in page
+    assert "were not at hand" in page
+
+
+def test_the_threshold_is_the_visitors(card, answers):
+    assert in_words(answers.evaluation, 0.5).replace("**", "") in re.sub(
+        "</?b>", "", whole_report(card, answers, threshold=0.5)
+    )
 
 
 def test_a_map_is_laid_over_in_the_colour_of_its_sign():

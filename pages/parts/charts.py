@@ -253,7 +253,7 @@ def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
         mode="lines",
         line={"color": MISTAKE, "shape": "vh"},
         name="wrong",
-        hovertemplate="above %{customdata:.1%}: %{x:.2%} answered, %{y:.2f} % of those wrong<extra></extra>",
+        hovertemplate="above %{customdata:.1%}: %{x:.2%} answered, %{y:.2f}% of those wrong<extra></extra>",
     )
     figure.add_scatter(
         x=[here["answered"]],

@@ -1,6 +1,9 @@
 """Three ways to a selection: the confusion matrix, the map, and a second model."""
 
+from typing import NamedTuple
+
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from mnist_core import CheckpointError
@@ -16,7 +19,15 @@ DOORS = ["Matrix", "Map", "Two models"]
 CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
 KINDS = {"Fixed": "wrong before, right now", "New": "right before, wrong now", "Shared": "wrong in both"}
 COLOURS = ["label", "right or wrong"]
+MAP_WORDS = "What the model finds alike lies together."
 ASK = "Choose a pair …"
+
+
+class Rival(NamedTuple):
+    """A second model with its answers to the same images."""
+
+    name: str
+    answers: Answered
 
 
 def _pressed(key: str) -> None:
@@ -81,26 +92,36 @@ def show_map(card: Card, answers: Answered) -> None:
         landscape.places,
         "A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
     )
-    st.caption(
-        "What the model finds alike lies together. Draw a line around some points: the gallery shows their images."
-    )
+    st.caption(f"{MAP_WORDS} Draw a line around some points: the gallery shows their images.")
 
 
-def show_two_models(card: Card, answers: Answered) -> list[int] | None:
-    """The comparison, and the images of the kind that the visitor asks for."""
-    others = [other.name for other in loaders.shelf()[0] if other.name != card.name]
+def places_of(card: Card, answers: Answered) -> np.ndarray | None:
+    """Where the map has the images; None where there is no map."""
+    try:
+        return loaders.landscape(card).places if answers.name == MNIST else None
+    except CheckpointError:
+        return None
+
+
+def choose_rival(card: Card, answers: Answered) -> Rival | None:
+    """A second model to compare with; None, with a sentence on the page, where there is none with answers."""
+    others = [other for other in loaders.shelf()[0] if other.name != card.name]
     if not others:
         st.markdown("There is only one model here. Train a second one, and they can be compared.")
         return None
-    versus = st.selectbox("Compare with", others, key="versus", bind="query-params")
-    second_card = next(other for other in loaders.shelf()[0] if other.name == versus)
-    second = answered(second_card, answers.name)
+    name = st.selectbox("Compare with", [other.name for other in others], key="versus", bind="query-params")
+    second = answered(next(other for other in others if other.name == name), answers.name)
     if second is None or len(second.evaluation) != len(answers.evaluation):
-        st.markdown(f"{versus} has no answers to these images.")
+        st.markdown(f"{name} has no answers to these images.")
         return None
-    comparison = compare(answers.evaluation, second.evaluation)
+    return Rival(name, second)
+
+
+def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
+    """The comparison, and the images of the kind that the visitor asks for."""
+    comparison = compare(answers.evaluation, rival.answers.evaluation)
     sets = dict(zip(KINDS, comparison[:3], strict=True))
-    st.markdown(_verdict(card.name, versus, answers, second, comparison))
+    st.markdown(verdict_of(card.name, answers, rival))
     kind = st.segmented_control(
         "Mistakes",
         list(KINDS),
@@ -110,27 +131,35 @@ def show_two_models(card: Card, answers: Answered) -> list[int] | None:
         bind="query-params",
         on_change=lambda: state.put_back({"show": "All", "sheet": 1}),
     )
-    st.caption(
-        f"{kind}, {len(sets[kind])}: {KINDS[kind]}, if {versus} answers instead of {card.name}. The gallery shows them."
-    )
-    difference = confusion_matrix(second.evaluation) - confusion_matrix(answers.evaluation)
+    st.caption(f"{of_kind(kind, len(sets[kind]), card.name, rival.name)} The gallery shows them.")
     key = f"difference {state.chart_turn()}"
     st.plotly_chart(
-        matrix_difference_chart(difference, (card.name, versus), pressable=True),
+        difference_figure(card.name, answers, rival, pressable=True),
         key=key,
         config=PRESSABLE,
         on_select=lambda: _pressed(key),
         selection_mode="points",
-        alt=f"The confusion matrix of {versus} less that of {card.name}.",
+        alt=f"The confusion matrix of {rival.name} less that of {card.name}.",
     )
     return [int(number) for number in sets[kind]]
 
 
-def _verdict(first: str, second: str, answers: Answered, others: Answered, comparison) -> str:
+def difference_figure(first: str, answers: Answered, rival: Rival, pressable: bool = False) -> go.Figure:
+    difference = confusion_matrix(rival.answers.evaluation) - confusion_matrix(answers.evaluation)
+    return matrix_difference_chart(difference, (first, rival.name), pressable)
+
+
+def of_kind(kind: str, count: int, first: str, second: str) -> str:
+    return f"{kind}, {count:,}: {KINDS[kind]}, if {second} answers instead of {first}."
+
+
+def verdict_of(first: str, answers: Answered, rival: Rival) -> str:
+    """Which of the two models is ahead, and whether that may be chance."""
+    comparison, second = compare(answers.evaluation, rival.answers.evaluation), rival.name
     fixed, new = len(comparison.fixed), len(comparison.new)
     if fixed == new:
         return f"{second} gets {fixed} right that {first} gets wrong, and as many the other way: neither is better."
-    one, other = accuracy(answers.evaluation).accuracy, accuracy(others.evaluation).accuracy
+    one, other = (accuracy(each.evaluation).accuracy for each in (answers, rival.answers))
     better = second if other > one else first
     p = "less than 0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
     sure = "so the difference is hardly chance" if comparison.p < 0.05 else "so it may well be chance"

@@ -44,7 +44,7 @@ def show_doubts(answers: Answered) -> None:
         key=key,
         alt="The mistakes ranked by how little the model believes the label.",
     )
-    votes = {number: word for (place, number), word in state.all_votes().items() if place == answers.name}
+    votes = state.votes_of(answers.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Your verdicts as CSV",

@@ -269,6 +269,10 @@ def all_votes() -> dict[tuple[str, int], str]:
     return st.session_state.get("votes", {})
 
 
+def votes_of(place: str) -> dict[int, str]:
+    return {number: word for (where, number), word in all_votes().items() if where == place}
+
+
 def keep_own(pictures: Pictures | None, name: str = "") -> None:
     st.session_state["own"] = (name, pictures) if pictures else None
 

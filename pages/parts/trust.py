@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from mnist_core.evaluate import answered_above, calibration_error, reliability
@@ -10,6 +11,7 @@ from pages.parts.charts import STILL, confidence_chart, reliability_chart, thres
 
 # Dense where confident models have most of their answers.
 THRESHOLDS = np.unique(np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.01, 1e-4, 40)]))
+USUAL = 0.93
 
 
 def show_trust(evaluation: pd.DataFrame) -> None:
@@ -18,8 +20,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
     confidence = evaluation["confidence"].to_numpy()
     one, two = st.columns(2)
     with one:
-        error = calibration_error(groups)
-        st.markdown(f"**As sure as it should be?** Off by {100 * error:.2f} points on average.")
+        st.markdown(off_by(groups))
         st.plotly_chart(
             reliability_chart(groups),
             key="reliability",
@@ -27,7 +28,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
             alt="How often answers of each confidence were right.",
         )
         st.caption(
-            "The expected calibration error. On the dotted line, nine of ten answers that are 90 % sure are right."
+            "The expected calibration error. On the dotted line, nine of ten answers that are 90% sure are right."
         )
     with two:
         st.markdown("**How sure is it when it is right, and when it is wrong?**")
@@ -43,24 +44,33 @@ def show_trust(evaluation: pd.DataFrame) -> None:
         "Answer only above",
         0.0,
         0.999,
-        0.93,
+        USUAL,
         0.001,
         format="%.3f",
         key="above",
+        persist_state="session",
         bind="query-params",
         label_visibility="collapsed",
     )
-    here = answered_above(evaluation, [threshold]).iloc[0]
-    st.markdown(in_words(threshold, here))
+    st.markdown(in_words(evaluation, threshold))
     st.plotly_chart(
-        threshold_chart(answered_above(evaluation, THRESHOLDS), here),
+        threshold_figure(evaluation, threshold),
         key="thresholds",
         config=STILL,
         alt="The share of wrong answers against the share of images that are answered.",
     )
 
 
-def in_words(threshold: float, here: pd.Series) -> str:
+def off_by(groups: pd.DataFrame) -> str:
+    return f"**As sure as it should be?** Off by {100 * calibration_error(groups):.2f} points on average."
+
+
+def threshold_figure(evaluation: pd.DataFrame, threshold: float) -> go.Figure:
+    return threshold_chart(answered_above(evaluation, THRESHOLDS), answered_above(evaluation, [threshold]).iloc[0])
+
+
+def in_words(evaluation: pd.DataFrame, threshold: float) -> str:
+    here = answered_above(evaluation, [threshold]).iloc[0]
     if not here["answered"]:
         return f"Above {threshold:.3f} nothing is answered at all."
     return (

@@ -190,6 +190,29 @@ def test_two_models_are_compared(open_page, evaluations):
     expect_gallery(page, set(comparison.shared.tolist()))
 
 
+def test_the_report_that_is_taken_away_stands_by_itself_with_every_mistake(open_page, evaluation, tmp_path):
+    page = open_page("errors?door=Two+models&further=Report")
+    wait_for_chart(page)
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report as HTML").click()
+    download.value.save_as(tmp_path / "report.html")
+    report = page.context.new_page()
+    faults: list[str] = []
+    report.on("pageerror", lambda error: faults.append(str(error)))
+    report.on("request", lambda request: faults.append(request.url) if request.url.startswith("http") else None)
+    report.set_viewport_size(PHONE)
+    report.goto((tmp_path / "report.html").as_uri())
+    expect(report.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    headings = report.locator("h2").all_inner_texts()
+    assert {"Map", "How far to trust it", "Mistakes"} <= set(headings)
+    assert any(heading.startswith("Compared with") for heading in headings)
+    expect(report.locator(".js-plotly-plot")).to_have_count(7)
+    expect(report.locator("figure img")).to_have_count(len(evaluation.query("label != digit")))
+    assert report.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not faults
+
+
 def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_images(open_page):
     page = open_page("errors?door=Map&show=All")
     page.wait_for_function("!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p")
