@@ -117,6 +117,7 @@ def test_a_link_opens_what_it_names(answers):
         {"show": "<b>"},
         {"sort": "?"},
         {"sheet": "0"},
+        {"doubts": "0", "further": "Right or mislabelled?"},
         {"sure": "lots"},
         {"image": "x" * 500},
         {"door": "Window"},
@@ -163,6 +164,18 @@ def test_a_vote_is_kept_and_counted():
     app.segmented_control(key="vote MNIST test 947").select("label wrong").run()
     assert app.session_state["votes"] == {("MNIST test", 947): "label wrong"}
     assert any("1 given in this visit" in text.value for text in app.caption)
+
+
+def test_every_mistake_is_doubted_and_the_rank_goes_on_across_the_pages(answers):
+    labels, digits, evaluation = answers
+    wrong = evaluation[labels != digits].sort_values("loss", ascending=False, kind="stable")
+    seen = []
+    for sheet in range(-(-len(wrong) // 50)):
+        app = open_page(further="Right or mislabelled?", doubts=str(sheet + 1))
+        (table,) = [frame.value for frame in app.dataframe if "Rank" in frame.value]
+        assert len(table) <= 50
+        seen += list(zip(table["Rank"], table["Number"], strict=True))
+    assert seen == [(rank, f"Image {number}") for rank, number in enumerate(wrong["index"], 1)]
 
 
 def test_the_threshold_sentence_is_counted_by_hand(answers):

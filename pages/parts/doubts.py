@@ -1,5 +1,7 @@
 """Right or mislabelled? The mistakes in which the model is surest against the label, and what people say of them."""
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -9,11 +11,11 @@ from mnist_core.words import percent
 from pages.parts import state
 from pages.parts.datasets import MNIST, Answered
 
-LIST = 100
+SHEET = 50
 
 
 def show_doubts(answers: Answered) -> None:
-    doubted = suspects(answers.evaluation).head(LIST)
+    doubted = suspects(answers.evaluation)
     if doubted.empty:
         st.markdown("There is no mistake to doubt.")
         return
@@ -21,13 +23,17 @@ def show_doubts(answers: Answered) -> None:
         "Where a model is sure and the label says otherwise, the label may be the mistake. The surest come first. "
         "Choose a row to look closely and to give your own verdict."
     )
-    table = _table(answers, doubted)
+    sheet = 1
+    if (sheets := math.ceil(len(doubted) / SHEET)) > 1:
+        sheet = st.pagination(sheets, key="doubts", bind="query-params", max_visible_pages=5)
+    first = (sheet - 1) * SHEET
+    table = _table(answers, doubted[first : first + SHEET])
     numbers = tuple(int(number) for number in doubted["index"])
-    key = f"doubts {state.chart_turn()}"
+    key = f"doubts {sheet} {state.chart_turn()}"
 
     def open_row() -> None:
         if rows := st.session_state[key]["selection"]["rows"]:
-            state.open_image(numbers[rows[0]], numbers)
+            state.open_image(numbers[first + rows[0]], numbers)
             state.turn_charts()
 
     st.dataframe(
@@ -36,6 +42,7 @@ def show_doubts(answers: Answered) -> None:
         row_height=44,
         height=400,
         column_config={
+            "Rank": st.column_config.NumberColumn(width=50),
             "Image": st.column_config.ImageColumn(width=50),
             "Reviewers": st.column_config.TextColumn(width=300),
         },
@@ -62,10 +69,11 @@ def _table(answers: Answered, doubted: pd.DataFrame) -> pd.DataFrame:
     numbers = [int(number) for number in doubted["index"]]
     votes = state.all_votes()
     columns = {
+        "Rank": doubted.index + 1,
         "Image": [answers.address(number) for number in numbers],
         "Number": [answers.called(number) for number in numbers],
-        "Label": doubted["label"],
-        "Read as": doubted["digit"],
+        "Label": doubted["label"].to_numpy(),
+        "Read as": doubted["digit"].to_numpy(),
         "Sure": [percent(confidence) for confidence in doubted["confidence"]],
         "For the label": [
             percent(answers.probabilities(n)[label]) for n, label in zip(numbers, doubted["label"], strict=True)

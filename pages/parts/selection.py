@@ -25,6 +25,7 @@ READS = {  # what may stand in an address
     "answer": lambda text: text in DIGITS,
     "sort": lambda text: text in ORDERS,
     "sheet": lambda text: text.isdecimal() and int(text) > 0,
+    "doubts": lambda text: text.isdecimal() and int(text) > 0,
     "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
     state.IMAGE: lambda text: text.isdecimal(),
     state.LASSO: is_written,
