@@ -1,21 +1,28 @@
 """The errors page in a real browser: from a cell of the matrix to its images, to one image and on to other pages."""
 
+import base64
+import gzip
+import hashlib
 import io
 import re
+import sys
+import threading
 import zipfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from mnist_core.checkpoints import list_checkpoints, load_answers
-from mnist_core.data import load_embedded_digits, mnist_is_here
+from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_folder, mnist_is_here
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import PHONE, settle
+from tests.browser.visitor import DESKTOP, PHONE, settle
 
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 PLACE = """([row, column]) => {
@@ -273,6 +280,83 @@ def test_without_mnist_a_click_still_selects_and_a_failed_download_is_a_sentence
     expect(page.get_by_text("could not be downloaded")).to_be_visible(timeout=60_000)
     assert page.locator("[data-testid=stException]").count() == 0
     page.close()
+
+
+# The server of `serve`, but MNIST's files come from a stand-in for its mirrors, packed anew. What is unpacked must
+# still be MNIST's own, to the last bit.
+MIRRORED = """
+import sys
+from torchvision.datasets import MNIST
+
+port, mirror, *sums = sys.argv[1:]
+MNIST.mirrors = [mirror]
+MNIST.resources = [tuple(each.split("=")) for each in sums]
+sys.argv = ["streamlit", "run", "streamlit_app.py", f"--server.port={port}", "--server.address=127.0.0.1"]
+sys.argv += ["--server.headless=true", "--server.fileWatcherType=none"]
+from streamlit.web.cli import main
+
+main()
+"""
+
+
+@pytest.fixture
+def mirror() -> Iterator[tuple[list[str], threading.Event]]:
+    """What `MIRRORED` is told of a mirror that holds back the second half of everything until the event is set."""
+    if not mnist_is_here():
+        pytest.skip("MNIST is not on this disk, and a mirror needs it whole; MNIST_DATA_DIR may name its folder")
+    raw = mnist_folder() / "MNIST" / "raw"
+    archives = {f"{name}.gz": gzip.compress((raw / name).read_bytes(), 1) for name in MNIST_MD5}
+    go_on = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802
+            content = archives[self.path.rpartition("/")[2]]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            go_on.wait(60)
+            self.wfile.write(content[len(content) // 2 :])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    sums = [f"{name}={hashlib.md5(content).hexdigest()}" for name, content in archives.items()]
+    yield [f"http://127.0.0.1:{server.server_port}/", *sums], go_on
+    go_on.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_download_shows_how_far_it_has_come_and_then_the_images_are_there(chromium, mirror, evaluation, tmp_path):
+    told, go_on = mirror
+    shown = min(50, len(evaluation.query("label != digit")))
+    (tmp_path / "mirrored.py").write_text(MIRRORED)
+    command = [sys.executable, str(tmp_path / "mirrored.py"), "{port}", *told]
+    with serve(command=command, MNIST_DATA_DIR=str(tmp_path / "data"), no_proxy="127.0.0.1") as address:
+        page = chromium.new_page(viewport=DESKTOP)
+        page.goto(f"{address}/errors")
+        wait_for_chart(page)
+        expect(page.locator(".st-key-gallery img[alt*='not at hand']")).to_have_count(shown)
+        settle(page)
+        page.get_by_role("button", name="Download MNIST").click()
+        expect(page.get_by_text("train-images-idx3-ubyte.gz …")).to_be_visible()
+        expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile("^(4[5-9]|50)"))
+        go_on.set()
+        expect(page.get_by_role("button", name="Download MNIST")).to_have_count(0, timeout=60_000)
+        expect(page.locator(".st-key-gallery img[alt*='not at hand']")).to_have_count(0)
+        settle(page)
+        images = load_mnist("test").images
+        for number in sorted(gallery(page))[:3]:
+            src = page.locator(f".st-key-gallery img[alt^='Image {number}:']").get_attribute("src")
+            picture = Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2])))
+            np.testing.assert_array_equal(np.asarray(picture)[::6, ::6], images[number])
+        assert page.locator("[data-testid=stException]").count() == 0
+        page.close()
 
 
 def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
