@@ -162,7 +162,7 @@ def verdict_of(first: str, answers: Answered, rival: Rival) -> str:
     one, other = (accuracy(each.evaluation).accuracy for each in (answers, rival.answers))
     better = second if other > one else first
     p = "less than 0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
-    sure = "so the difference is hardly chance" if comparison.p < 0.05 else "so it may well be chance"
+    sure = "and that is hardly chance" if comparison.p < 0.05 else "but that may well be chance"
     return (
         f"{second} mends {fixed} mistakes of {first} and makes {new} new ones. If both were equally good, a difference "
         f"like this would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
