@@ -10,7 +10,7 @@ from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix
 from pages.parts import loaders, state
-from pages.parts.charts import PRESSABLE, map_chart, matrix_difference_chart
+from pages.parts.charts import PRESSABLE, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
 from pages.parts.lasso import show_lasso
 from pages.parts.selection import select
@@ -81,15 +81,15 @@ def show_map(card: Card, answers: Answered) -> None:
         st.markdown("The map is drawn of MNIST's test images. Choose them above.")
         return
     try:
-        landscape = loaders.landscape(card)
+        places = loaders.landscape(card).places
     except CheckpointError as error:
         st.markdown(str(error))
         return
     by = st.segmented_control("Colours", COLOURS, default="label", required=True, key="colours", bind="query-params")
     show_lasso(
-        map_chart(landscape.places, answers.evaluation, by),
+        loaders.map_figure(card, by),
         card.name,
-        landscape.places,
+        places,
         "A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
     )
     st.caption(f"{MAP_WORDS} Draw a line around some points: the gallery shows their images.")

@@ -159,6 +159,16 @@ def matrix_figure(matrix: np.ndarray, of: str, diagonal: bool) -> go.Figure:
     return confusion_chart(matrix, of, diagonal, pressable=True, written="labelled")
 
 
+def map_figure(card: Card, by: str) -> go.Figure:
+    """The map of the test images; raises CheckpointError where it is not there."""
+    return _draw_map(card.name, card.sha256, by, landscape(card).places, evaluation(card))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _draw_map(name: str, sha256: str, by: str, _places: np.ndarray, _evaluation: pd.DataFrame) -> go.Figure:
+    return map_chart(_places, _evaluation, by)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def averages() -> np.ndarray:
     """MNIST's average image of each digit."""
