@@ -10,11 +10,10 @@ from pages.parts.charts import (
     MISTAKE,
     confusion_chart,
     history_chart,
-    map_chart,
     matrix_difference_chart,
     probabilities_chart,
-    threshold_chart,
 )
+from pages.parts.error_charts import map_chart, threshold_chart
 
 
 def test_bars_are_the_probabilities_and_only_the_answer_has_the_accent():

@@ -9,8 +9,8 @@ import streamlit as st
 
 from mnist_core import CheckpointError
 from pages.parts import loaders, state
-from pages.parts.charts import outlined
 from pages.parts.datasets import MNIST, Answered
+from pages.parts.error_charts import outlined
 
 MOST = 40  # corners of a line: as many as an address bears and a hand means
 _POINT = r"-?\d(?:\.\d{1,4})?,-?\d(?:\.\d{1,4})?"

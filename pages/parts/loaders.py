@@ -21,7 +21,8 @@ from mnist_core.neighbours import Landscape, load_landscape
 from mnist_core.preprocess import to_tensor
 from mnist_core.studies import STUDIES, Study, list_studies
 from pages.parts import state
-from pages.parts.charts import confusion_chart, map_chart
+from pages.parts.charts import confusion_chart
+from pages.parts.error_charts import map_chart
 
 
 def shelf() -> tuple[list[Card], list[str]]:

@@ -14,10 +14,11 @@ from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix, mistakes, per_digit, reliability
 from mnist_core.reviews import corrected, verdict
 from mnist_core.words import percent
-from pages.parts.charts import confidence_chart, confusion_chart, history_chart, map_chart, reliability_chart
+from pages.parts.charts import confusion_chart, history_chart
 from pages.parts.datasets import MNIST, WHAT, Answered
 from pages.parts.doors import KINDS, MAP_WORDS, Rival, difference_figure, of_kind, verdict_of
 from pages.parts.doubts import votes_table
+from pages.parts.error_charts import confidence_chart, map_chart, reliability_chart
 from pages.parts.pictures import data_address
 from pages.parts.trust import USUAL, in_words, off_by, threshold_figure
 

@@ -7,7 +7,8 @@ import streamlit as st
 
 from mnist_core.evaluate import answered_above, calibration_error, reliability
 from mnist_core.words import percent
-from pages.parts.charts import STILL, confidence_chart, reliability_chart, threshold_chart
+from pages.parts.charts import STILL
+from pages.parts.error_charts import confidence_chart, reliability_chart, threshold_chart
 
 # Dense where confident models have most of their answers.
 THRESHOLDS = np.unique(np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.01, 1e-4, 40)]))
