@@ -23,7 +23,7 @@ PRESSABLE = STILL | {"doubleClickDelay": 1}
 def probabilities_chart(probabilities: np.ndarray, digit: int | None) -> go.Figure:
     """Ten bars on axes that never move; where there is no answer, ten empty places."""
     colours = [ANSWER if d == digit else QUIET for d in range(10)]
-    words = [f"{p:.0%}" if p >= 0.005 else "" for p in probabilities]
+    words = ["" if p < 0.005 else f"{p:.0%}" if p < 0.995 else ">99%" for p in probabilities]
     figure = go.Figure(
         go.Bar(
             x=DIGIT_NAMES,

@@ -163,7 +163,8 @@ def verdict_of(first: str, answers: Answered, rival: Rival) -> str:
     better = second if other > one else first
     p = "less than 0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
     sure = "and that is hardly chance" if comparison.p < 0.05 else "but that may well be chance"
+    mended = "1 mistake" if fixed == 1 else f"{fixed} mistakes"
     return (
-        f"{second} mends {fixed} mistakes of {first} and makes {new} new ones. If both were equally good, a difference "
-        f"like this would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
+        f"{second} mends {mended} of {first} and makes {new} new. If both were equally good, a difference like this "
+        f"would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
     )
