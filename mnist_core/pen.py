@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
-from mnist_core.preprocess import Pipeline
+from mnist_core.preprocess import Pipeline, crop, scale
 from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, render, soften
 
 CANVAS = CANVAS_SIDE // 2  # half as large as a visitor's: four times as fast, and the image is the same
@@ -106,6 +106,18 @@ def draw(strokes: Strokes, rng: np.random.Generator, size: float | None = None) 
 def _scribble(rng: np.random.Generator) -> list[np.ndarray]:
     points = rng.normal(0, 30, (rng.integers(10, 30), 2)) * rng.uniform(0.5, 1.5, 2)
     return [curve(points, rng.random(len(points)) < rng.choice([0, 0.5, 1]))]
+
+
+def _wander(rng: np.random.Generator) -> list[np.ndarray]:
+    """A hand that turns at will and runs across its own way; a narrow one might be a 1."""
+    extent = np.zeros(2)
+    while extent.min() <= 0.4 * extent.max():
+        count = rng.integers(20, 50)
+        angles = np.cumsum(rng.normal(0, rng.uniform(0.8, 2.2), count))
+        ways = np.column_stack([np.cos(angles), np.sin(angles)]) * rng.uniform(10, 30, (count, 1))
+        points = np.cumsum(ways, axis=0)
+        extent = np.ptp(points, axis=0)
+    return [curve(points, rng.random(count) < rng.choice([0, 0.3, 1]))]
 
 
 def _zigzag(rng: np.random.Generator) -> list[np.ndarray]:
@@ -279,6 +291,7 @@ def _empty_scan(rng: np.random.Generator) -> np.ndarray:
 
 STROKE_KINDS = {
     "scribble": (_scribble, 4),
+    "wandering line": (_wander, 5),
     "zigzag": (_zigzag, 2),
     "dots": (_dots, 1.5),
     "level line": (_line, 1),
@@ -320,6 +333,14 @@ def to_image(ink: np.ndarray) -> np.ndarray | None:
     """What the pipeline makes of ink, in the 256 steps of MNIST; nothing where it is blank."""
     trace = PIPELINE.run(ink)
     return None if trace.blank else np.round(trace.image * 255).astype(np.uint8)
+
+
+def coarse_scan(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What the pipeline makes of an image that was scanned with 7 to 12 pixels along the longer side of its ink."""
+    ink, _ = crop(np.float32(image) / 255)
+    coarse, _ = scale(ink, box=int(rng.integers(7, 13)))
+    again = to_image(np.round(np.pad(coarse / coarse.max(), 1) * 255).astype(np.uint8))
+    return image if again is None else again
 
 
 def written_digit(form: Form, rng: np.random.Generator) -> np.ndarray:

@@ -74,6 +74,8 @@ class Recipe:
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     written: int = 0  # digits of our own pen beside the data
     others: int = 0  # things of our own pen that are no digit
+    scanned: int = 0  # digits of the data and of our own pen that are added once more, as a coarse scan leaves them
+    fade: float = 0.0  # the last share of the run, in which the changes of the images shrink to nothing
     average: float = 0.0  # what the moving average of the weights keeps a step; it is shipped instead of the last ones
 
 
@@ -89,12 +91,14 @@ RECIPES = {
         Recipe("mnistnet", epochs=12, learning_rate=3e-3),
         Recipe(
             "house",
-            epochs=20,
+            epochs=30,
             learning_rate=4e-3,
             weight_decay=0.02,
-            augmentation=Augmentation(bend=1.5, hole=9),
-            written=30_000,
-            others=15_000,
+            augmentation=Augmentation(rotation=10, scale=0.1, shift=1, thinner=0.6, thicker=1.5, bend=0.8, hole=4),
+            written=35_000,
+            others=20_000,
+            scanned=8_000,
+            fade=0.3,
             average=0.999,
         ),
     )
@@ -204,6 +208,7 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         order = torch.randperm(len(images), generator=generator.manual_seed(_seed(recipe.seed, epoch)))
         torch.manual_seed(_seed(recipe.seed, epoch, rank + 1))  # dropout
         generator.manual_seed(_seed(recipe.seed, epoch, rank + 1, 1))  # augmentation
+        strength = min(1, (1 - epoch / recipe.epochs) / recipe.fade) if recipe.fade else 1
         seen = torch.zeros(3, device=device)  # summed loss, right answers, images
         model.train()
         with tqdm(range(batches), f"epoch {epoch + 1:>2}/{recipe.epochs}", leave=False, disable=not progress) as bar:
@@ -211,7 +216,7 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                 rows = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size][rank::world].to(device)
                 ink = to_images(images[rows])
                 if recipe.augmentation:
-                    ink = augment(ink, recipe.augmentation, generator)
+                    ink = augment(ink, recipe.augmentation.times(strength), generator)
                 logits = model(to_tensor(ink).contiguous(memory_format=torch.channels_last))
                 if recipe.others:
                     logits = F.pad(logits, (0, 1))  # an eleventh logit, always 0, that none of the ten is right
@@ -249,15 +254,24 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
 
 
 def with_own_pen(data: Labelled, recipe: Recipe) -> Labelled:
-    """The data, and after it what our own pen adds: digits, and things that are none, which have the label 10."""
-    from mnist_core.pen import written_digits, written_others
+    """The data, and after it what the recipe adds: digits of our own pen, coarse scans of both, and, with the label
+    10, what is no digit."""
+    from mnist_core.pen import coarse_scan, written_digits, written_others
 
-    parts = [data]
+    digits, parts = data, []
     if recipe.written:
-        parts.append(Labelled(*written_digits(recipe.written, recipe.seed)[:2]))
+        digits = _joined(data, Labelled(*written_digits(recipe.written, recipe.seed)[:2]))
+    if recipe.scanned:
+        rng = np.random.default_rng([recipe.seed, recipe.scanned])
+        rows = rng.choice(len(digits.images), min(recipe.scanned, len(digits.images)), replace=False)
+        parts.append(Labelled(np.stack([coarse_scan(digits.images[row], rng) for row in rows]), digits.labels[rows]))
     if recipe.others:
         images, _ = written_others(recipe.others, recipe.seed)
         parts.append(Labelled(images, np.full(len(images), DIGITS, dtype=np.int64)))
+    return _joined(digits, *parts)
+
+
+def _joined(*parts: Labelled) -> Labelled:
     return Labelled(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 

@@ -49,7 +49,8 @@ def test_whatever_is_drawn_builds_a_network(architecture):
         space = draw_knobs(study.ask(), architecture)
         recipe = turned(RECIPES[architecture], space)
         build(architecture, **recipe.arguments)
-        assert recipe.augmentation.rotation == pytest.approx(12 * space["augmentation"], rel=1e-3)
+        usual = RECIPES[architecture].augmentation
+        assert recipe.augmentation.rotation == pytest.approx(usual.rotation * space["augmentation"], rel=1e-3)
 
 
 def test_width_widens_every_layer_that_the_constructor_names():
