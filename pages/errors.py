@@ -1,6 +1,5 @@
 """Errors: the confusion matrix as a door to the images that fool the model."""
 
-import time
 from functools import partial
 
 import streamlit as st
@@ -33,7 +32,6 @@ REVIEWS = (
     "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images on which they "
     "did not agree are left out (Northcutt and others, 2021)."
 )
-HEAD_START = 0.4  # seconds
 FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
 
 
@@ -134,9 +132,6 @@ with doors:
 with gallery:
     show_fetch()
     chosen = choose_images(answers, within)
-    if door == "Matrix" and state.is_first_look():
-        # The browser is still fetching what draws the matrix; fifty pictures at once would be in its way.
-        time.sleep(HEAD_START)
     show_chosen(answers, chosen)
 st.subheader("Look further", anchor=False)
 # Nothing of this is drawn before it is asked for: the matrix would have to wait for it.

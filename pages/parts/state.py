@@ -203,13 +203,6 @@ def forget_scores() -> None:
 # The errors page ----------------------------------------------------------------------------------------------
 
 
-def is_first_look() -> bool:
-    """Whether the errors page is drawn for the first time in this visit."""
-    first = "looked" not in st.session_state
-    st.session_state["looked"] = True
-    return first
-
-
 def fence_in(place: str, text: str) -> None:
     """Keep, in the address, what a lasso caught on the map of `place`."""
     st.query_params.update({LASSO: text, MAP: place})
