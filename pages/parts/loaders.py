@@ -53,7 +53,12 @@ def load_classifier(card: Card) -> DigitClassifier:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _load_classifier(name: str, sha256: str) -> DigitClassifier:
-    return DigitClassifier.load(name, CHECKPOINTS)
+    # One image is too little to share: several threads would wait for each other, and for those of other visitors.
+    torch.set_num_threads(1)
+    loaded = DigitClassifier.load(name, CHECKPOINTS)
+    # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
+    loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
+    return loaded
 
 
 def chosen_card() -> Card:
