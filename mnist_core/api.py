@@ -13,7 +13,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 
-import torch
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
@@ -23,10 +22,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from threadpoolctl import threadpool_limits
 
 from mnist_core.checkpoints import Card, CheckpointError
-from mnist_core.classifier import DigitClassifier, Prediction
+from mnist_core.classifier import DigitClassifier, Prediction, use_one_thread
 from mnist_core.ink import InkError
 from mnist_core.openapi import FORM, JSON, MAX_BODY, PICTURES, describe
 
@@ -99,9 +97,7 @@ class Desk:
             self.held -= len(body)
 
     def _work(self) -> None:
-        # Pictures are spread over these threads already: threads within threads would only wait for each other.
-        torch.set_num_threads(1)
-        threadpool_limits(1, "blas")  # for the whole process: NumPy knows no other way
+        use_one_thread()
         while True:
             jobs = [self.jobs.get()]
             with contextlib.suppress(queue.Empty):

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
@@ -145,6 +146,12 @@ class DigitClassifier:
             "not a digit": f"It is unlike all ten digits; {first} comes nearest.",
         }[verdict]
         return Prediction(verdict, probabilities, trace.image, reason, candidates, trace.milliseconds, milliseconds)
+
+
+def use_one_thread() -> None:
+    """For servers: one image is too little to share, and threads would wait for each other and for other visitors'."""
+    torch.set_num_threads(1)
+    threadpool_limits(1, "blas")  # for the whole process: NumPy knows no other way
 
 
 @torch.inference_mode()

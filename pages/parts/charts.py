@@ -38,7 +38,7 @@ def probabilities_chart(probabilities: np.ndarray, digit: int | None) -> go.Figu
     figure.update_layout(height=210, bargap=0.25)
     figure.update_xaxes(type="category", fixedrange=True, title=None)
     figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)
-    return _plain(figure)
+    return plain(figure)
 
 
 def history_chart(history: Sequence[dict]) -> go.Figure:
@@ -58,7 +58,7 @@ def history_chart(history: Sequence[dict]) -> go.Figure:
     figure.update_layout(height=260, legend={"orientation": "h", "y": 1.12, "x": 0})
     figure.update_xaxes(title="epoch", fixedrange=True, dtick=max(1, len(history) // 8))
     figure.update_yaxes(title="% wrong", type="log", fixedrange=True, tickvals=[0.3, 1, 3, 10, 30, 100])
-    return _plain(figure)
+    return plain(figure)
 
 
 def confusion_chart(
@@ -152,7 +152,7 @@ def _digit_matrix(
     figure.update_yaxes(
         title=written.removesuffix(" as"), range=[9.5, first], scaleanchor="x", constraintoward="top", **names
     )
-    return _plain(figure).update_layout(showlegend=False)
+    return plain(figure).update_layout(showlegend=False)
 
 
 def _two_sided(below: str, pale_below: str, pale_above: str, above: str) -> list:
@@ -264,17 +264,17 @@ def sweep_chart(positions: np.ndarray, probabilities: np.ndarray, here: float, u
     figure.update_layout(height=330)
     figure.update_xaxes(range=[positions[0], positions[-1]], fixedrange=True, ticksuffix=unit)
     figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)
-    return _plain(figure).update_layout(showlegend=False)
+    return plain(figure).update_layout(showlegend=False)
 
 
 def _pixel_grid(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(height=height)
     figure.update_xaxes(visible=False, fixedrange=True, constrain="domain")
     figure.update_yaxes(visible=False, fixedrange=True, autorange="reversed", scaleanchor="x", constrain="domain")
-    return _plain(figure)
+    return plain(figure)
 
 
-def _plain(figure: go.Figure) -> go.Figure:
+def plain(figure: go.Figure) -> go.Figure:
     figure.update_layout(
         margin={"l": 8, "r": 8, "t": 16, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",

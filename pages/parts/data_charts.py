@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.parts.charts import DIGIT_NAMES, PLAIN, QUIET, _plain
+from pages.parts.charts import DIGIT_NAMES, PLAIN, QUIET, plain
 
 HEIGHT = 0.9  # of the tallest hill, in rows
 
@@ -27,7 +27,7 @@ def balance_chart(shares: dict[str, np.ndarray], counts: dict[str, np.ndarray]) 
     figure.update_layout(height=320, bargap=0.25, legend={"orientation": "h", "y": 1.12, "x": 0})
     figure.update_xaxes(type="category", fixedrange=True)
     figure.update_yaxes(tickformat=".0%", fixedrange=True, rangemode="tozero")
-    return _plain(figure)
+    return plain(figure)
 
 
 def hills_chart(
@@ -70,7 +70,7 @@ def hills_chart(
     figure.update_layout(height=480)
     figure.update_xaxes(title=words, range=limits, fixedrange=True)
     figure.update_yaxes(tickvals=list(range(10)), ticktext=DIGIT_NAMES, range=[9.4, -1.05], fixedrange=True)
-    return _plain(figure).update_layout(showlegend=False)
+    return plain(figure).update_layout(showlegend=False)
 
 
 # A search -----------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def search_chart(numbers: np.ndarray, wrong: np.ndarray, complete: np.ndarray) -
     figure.update_layout(height=320, legend={"orientation": "h", "y": 1.14, "x": 0})
     figure.update_xaxes(title="trial", fixedrange=True)
     figure.update_yaxes(title="% wrong", type="log", fixedrange=True, tickvals=[1, 2, 3, 5, 10, 20, 50, 100])
-    return _plain(figure)
+    return plain(figure)
 
 
 def importance_chart(importance: dict[str, float]) -> go.Figure:
@@ -115,7 +115,7 @@ def importance_chart(importance: dict[str, float]) -> go.Figure:
     figure.update_layout(height=60 + 42 * len(names))
     figure.update_xaxes(range=[0, 1.1], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(fixedrange=True)
-    return _plain(figure)
+    return plain(figure)
 
 
 def parallel_chart(columns: dict[str, np.ndarray], accuracy: np.ndarray) -> go.Figure:
@@ -143,5 +143,5 @@ def parallel_chart(columns: dict[str, np.ndarray], accuracy: np.ndarray) -> go.F
             labelangle=-25,  # side by side they would not fit a phone
         )
     )
-    _plain(figure).update_layout(height=370, margin={"l": 56, "r": 48, "t": 84, "b": 20})
+    plain(figure).update_layout(height=370, margin={"l": 56, "r": 48, "t": 84, "b": 20})
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.parts.charts import ANSWER, MISTAKE, PLAIN, QUIET, _plain
+from pages.parts.charts import ANSWER, MISTAKE, PLAIN, QUIET, plain
 
 
 def reliability_chart(groups: pd.DataFrame) -> go.Figure:
@@ -33,7 +33,7 @@ def reliability_chart(groups: pd.DataFrame) -> go.Figure:
     figure.update_layout(height=300, legend={"orientation": "h", "y": 1.14, "x": 0})
     figure.update_xaxes(title="how sure", range=[0, 1.02], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(title="how often right", range=[0, 1.05], tickformat=".0%", fixedrange=True)
-    return _plain(figure)
+    return plain(figure)
 
 
 def confidence_chart(right: np.ndarray, wrong: np.ndarray) -> go.Figure:
@@ -54,7 +54,7 @@ def confidence_chart(right: np.ndarray, wrong: np.ndarray) -> go.Figure:
     figure.update_yaxes(
         title="images", type="log", range=[-0.3, 4.2], tickvals=[1, 10, 100, 1000, 10000], fixedrange=True
     )
-    return _plain(figure)
+    return plain(figure)
 
 
 def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
@@ -81,7 +81,7 @@ def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
     least = float(curve["answered"].iloc[-1])
     figure.update_xaxes(title="answered", range=[max(0.0, least - 0.02), 1.005], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(title="% wrong of those", rangemode="tozero", fixedrange=True)
-    return _plain(figure)
+    return plain(figure)
 
 
 def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figure:
@@ -111,7 +111,7 @@ def map_chart(places: np.ndarray, evaluation: pd.DataFrame, by: str) -> go.Figur
     )
     figure.update_xaxes(visible=False, range=[-1.08, 1.08])
     figure.update_yaxes(visible=False, range=[-1.08, 1.08], scaleanchor="x")
-    return _plain(figure).update_layout(dragmode="lasso")
+    return plain(figure).update_layout(dragmode="lasso")
 
 
 def outlined(chart: go.Figure, lines: Sequence[np.ndarray]) -> go.Figure:

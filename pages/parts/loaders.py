@@ -11,7 +11,7 @@ import torch
 from mnist_core import CheckpointError, DigitClassifier
 from mnist_core.architectures import SIDE, multiply_adds
 from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers, load_checkpoint
-from mnist_core.classifier import infer
+from mnist_core.classifier import infer, use_one_thread
 from mnist_core.data import Labelled, Progress, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.evaluate import evaluate
 from mnist_core.figures import Figures, load_averages, load_figures
@@ -53,8 +53,7 @@ def load_classifier(card: Card) -> DigitClassifier:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _load_classifier(name: str, sha256: str) -> DigitClassifier:
-    # One image is too little to share: several threads would wait for each other, and for those of other visitors.
-    torch.set_num_threads(1)
+    use_one_thread()
     loaded = DigitClassifier.load(name, CHECKPOINTS)
     # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
     loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
