@@ -219,7 +219,7 @@ def show_typical(figures: Figures) -> None:
         f"Training images nearest to the middle of all {digit}s, or farthest from it, in the space in which "
         f"{figures.network} tells digits apart. The number below an image is that distance."
     )
-    captions = [f":small[{distance:.1f}]" for distance in distances]
+    captions = [f"{distance:.1f}" for distance in distances]
     show_wall(holding(TRAINING, figures), numbers.tolist(), "typical", captions)
     table = pd.DataFrame(
         [

@@ -7,7 +7,7 @@ import streamlit as st
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import confusion_matrix, per_digit
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, history_chart
+from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.datasets import OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
 from pages.parts.doors import (
     CELLS,
@@ -96,7 +96,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
             history_chart(card.history),
             key="history",
             config=STILL,
-            alt=f"Share of wrong answers of {card.name} after each epoch, on training and validation images.",
+            alt=history_shows(card.name),
         )
 
 

@@ -7,7 +7,7 @@ from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
 from pages.parts import loaders, state
-from pages.parts.charts import STILL, history_chart
+from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
 from pages.parts.study import show_studies
 
@@ -64,7 +64,7 @@ def show_card(card: Card, chosen: bool) -> None:
         history_chart(card.history),
         key=f"history {card.name}",
         config=STILL,
-        alt=f"Share of wrong answers of {card.name} after each epoch, on training and validation images.",
+        alt=history_shows(card.name),
     )
     st.caption("The training images are bent and moved at random, which makes them harder than those of validation.")
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:

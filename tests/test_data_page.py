@@ -14,6 +14,7 @@ from mnist_core.studies import STUDIES, list_studies
 from mnist_core.train import read_recipe
 from pages.parts.hand import compared, in_words
 from pages.parts.state import Judged
+from tests.galleries import numbers
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", "Map", "Your hand"]
@@ -33,10 +34,6 @@ def open_page(scorecard: list[Judged] | None = None, **parameters: str) -> AppTe
 
 def words(app: AppTest) -> str:
     return "\n".join(text.value for text in [*app.markdown, *app.caption])
-
-
-def numbers(app: AppTest, key: str) -> list[int]:
-    return [int(b.key.split()[1]) for b in app.button if (b.key or "").startswith(f"{key} ") and b.key[-1].isdigit()]
 
 
 @pytest.fixture
@@ -65,13 +62,13 @@ def test_every_part_opens_without_mnist(part):
 def test_the_wall_is_the_links_and_a_shuffle_is_another_one():
     labels = load_figures().labels
     first, again = open_page(wall="7", digit="3"), open_page(wall="7", digit="3")
-    assert numbers(first, "wall") == numbers(again, "wall")
-    assert {int(labels[n]) for n in numbers(first, "wall")} == {3}
-    before = numbers(first, "wall")
+    assert numbers(first) == numbers(again)
+    assert {int(labels[n]) for n in numbers(first)} == {3}
+    before = numbers(first)
     first.button(key="shuffle").click().run()
     assert not first.exception
-    assert numbers(first, "wall") != before
-    assert len(numbers(first, "wall")) == 40
+    assert numbers(first) != before
+    assert len(numbers(first)) == 40
 
 
 def test_the_counts_are_those_of_the_labels():
@@ -84,9 +81,10 @@ def test_the_counts_are_those_of_the_labels():
 
 def test_the_most_typical_images_lead_to_one_image_and_its_measures():
     app = open_page(part="Typical and odd", digit="4")
-    first = numbers(app, "typical")[0]
+    first = numbers(app)[0]
     assert first == load_figures().typical[4, 0]
-    app.button(key=f"typical {first}").click().run()
+    app.query_params["image"] = str(first)
+    app.run()
     assert not app.exception
     assert f"**Training image {first:,}**: labelled **4**" in words(app)
 
@@ -98,7 +96,7 @@ def test_a_hand_that_was_not_seen_yet_is_asked_to_draw():
 def test_a_hand_is_described_in_sentences(thick_drawings):
     app = open_page(thick_drawings, part="Your hand")
     assert "Your strokes are" in words(app)
-    assert len(numbers(app, "drawings")) == 8
+    assert len(numbers(app)) == 8
     app = open_page(thick_drawings[:2], part="Your hand")
     assert "**2 drawn and judged.**" in words(app)
 

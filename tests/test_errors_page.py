@@ -13,6 +13,7 @@ from mnist_core.evaluate import evaluate
 from mnist_core.labelled import Pictures, Skipped
 from mnist_core.neighbours import load_landscape
 from pages.parts import loaders
+from tests.galleries import numbers, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,11 +48,7 @@ def open_page(**parameters: str) -> AppTest:
 
 def captions(app: AppTest) -> list[str]:
     """What stands below the images of the gallery."""
-    return [button.label for button in app.button if re.match(r"gallery \d+", button.key or "")]
-
-
-def numbers(app: AppTest) -> list[int]:
-    return [int(button.key.split()[1]) for button in app.button if re.match(r"gallery \d+", button.key or "")]
+    return ["".join(text for text, _ in picture["caption"]) for picture in pictures(app)]
 
 
 def count(app: AppTest) -> int:
@@ -150,7 +147,8 @@ def test_an_opened_image_shows_every_models_answer_and_leads_to_the_next(answers
     labels, digits, _ = answers
     app = open_page()
     first, second = numbers(app)[:2]
-    app.button(key=f"gallery {first}").click().run()
+    app.query_params["image"] = str(first)
+    app.run()
     assert any(text.value.startswith(f"**Image {first}**: labelled **{labels[first]}**") for text in app.markdown)
     table = next(frame.value for frame in app.dataframe if "Reads" in frame.value)
     assert list(table["Model"]) == [other.name for other in loaders.shelf()[0]]
@@ -216,7 +214,8 @@ def test_without_mnist_every_number_is_there_and_the_images_can_be_fetched(answe
     assert count(app) == (labels != digits).sum()
     assert len(captions(app)) == min(50, count(app))
     assert "Download MNIST" in [button.label for button in app.button]
-    app.button(key=f"gallery {numbers(app)[0]}").click().run()
+    app.query_params["image"] = str(numbers(app)[0])
+    app.run()
     assert not app.exception
 
 

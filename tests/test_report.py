@@ -61,6 +61,14 @@ def charts(page: str) -> int:
     return len(re.findall(r"Plotly\.newPlot\(\s+\"", page))
 
 
+def test_every_chart_says_in_words_what_it_shows(card, answers):
+    rival = Rival("other", answers)
+    page = whole_report(card, answers, np.zeros((5, 2)), rival=rival)
+    words = re.findall(r'<div role="img" aria-label="([^"]+)">', page)
+    assert len(words) == len(set(words)) == charts(page)
+    assert "The confusion matrix of other less that of" in " ".join(words)
+
+
 def test_the_map_the_comparison_and_the_verdicts_join_where_they_are_at_hand(card, answers):
     logits = 9 * np.eye(10)[[0, 1, 7, 3, 9]]
     rival = Rival("<other>", replace(answers, evaluation=evaluate(answers.evaluation["label"].to_numpy(), logits)))

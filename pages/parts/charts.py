@@ -41,6 +41,10 @@ def probabilities_chart(probabilities: np.ndarray, digit: int | None) -> go.Figu
     return plain(figure)
 
 
+def history_shows(name: str) -> str:
+    return f"Share of wrong answers of {name} after each epoch, on training and validation images."
+
+
 def history_chart(history: Sequence[dict]) -> go.Figure:
     """Mistakes per hundred images, epoch by epoch, on the training and the validation images."""
     epochs = [row["epoch"] for row in history]

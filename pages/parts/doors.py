@@ -19,6 +19,8 @@ DOORS = ["Matrix", "Map", "Two models"]
 CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
 KINDS = {"Fixed": "wrong before, right now", "New": "right before, wrong now", "Shared": "wrong in both"}
 COLOURS = ["label", "right or wrong"]
+MATRIX_SHOWS = "The confusion matrix: a row for each label, a column for each answer."
+MAP_SHOWS = "A map of the test images: those that the network finds alike lie side by side, in ten clouds."
 MAP_WORDS = "What the model finds alike lies together."
 ASK = "Choose a pair …"
 
@@ -58,8 +60,8 @@ def show_matrix(answers: Answered) -> None:
         config=PRESSABLE,
         on_select=lambda: _pressed(key),
         selection_mode="points",
-        alt="The confusion matrix: a row for each label, a column for each answer. The list of the most confused pairs "
-        "below holds its mistakes and can be used with the keyboard.",
+        alt=f"{MATRIX_SHOWS} The list of the most confused pairs below holds its mistakes and can be used with the "
+        "keyboard.",
     )
 
 
@@ -90,7 +92,7 @@ def show_map(card: Card, answers: Answered) -> None:
         loaders.map_figure(card, by),
         card.name,
         places,
-        "A map of the test images: those that the network finds alike lie side by side, in ten clouds.",
+        MAP_SHOWS,
     )
     st.caption(f"{MAP_WORDS} Draw a line around some points: the gallery shows their images.")
 
@@ -139,7 +141,7 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
         config=PRESSABLE,
         on_select=lambda: _pressed(key),
         selection_mode="points",
-        alt=f"The confusion matrix of {rival.name} less that of {card.name}.",
+        alt=difference_shows(card.name, rival.name),
     )
     return [int(number) for number in sets[kind]]
 
@@ -147,6 +149,10 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
 def difference_figure(first: str, answers: Answered, rival: Rival, pressable: bool = False) -> go.Figure:
     difference = confusion_matrix(rival.answers.evaluation) - confusion_matrix(answers.evaluation)
     return matrix_difference_chart(difference, (first, rival.name), pressable)
+
+
+def difference_shows(first: str, second: str) -> str:
+    return f"The confusion matrix of {second} less that of {first}."
 
 
 def of_kind(kind: str, count: int, first: str, second: str) -> str:

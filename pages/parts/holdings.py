@@ -12,7 +12,7 @@ from mnist_core.data import Labelled
 from mnist_core.figures import Figures
 from mnist_core.pictures import png
 from pages.parts import loaders, state
-from pages.parts.gallery import Picture
+from pages.parts.gallery import Picture, Words
 from pages.parts.pictures import data_address, placeholder
 
 TRAINING, TEST, SCANS, DRAWINGS = "Training images", "Test images", "Scanned digits", "Your drawings"
@@ -37,7 +37,7 @@ class Holding:
         else:
             content, end = png(self.images[row] / 255, 6), ""
         words = f"{self.called(number)}, a {label}{end}."
-        return Picture(number, data_address(content), caption or f":small[{label}]", words)
+        return Picture(number, data_address(content), (Words(caption or str(label)),), words)
 
     def called(self, number: int) -> str:
         return f"{self.name.removesuffix('s')} {number - self.first:,}"

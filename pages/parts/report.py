@@ -14,13 +14,23 @@ from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix, mistakes, per_digit, reliability
 from mnist_core.reviews import corrected, verdict
 from mnist_core.words import percent
-from pages.parts.charts import confusion_chart, history_chart
+from pages.parts.charts import confusion_chart, history_chart, history_shows
 from pages.parts.datasets import MNIST, WHAT, Answered
-from pages.parts.doors import KINDS, MAP_WORDS, Rival, difference_figure, of_kind, verdict_of
+from pages.parts.doors import (
+    KINDS,
+    MAP_SHOWS,
+    MAP_WORDS,
+    MATRIX_SHOWS,
+    Rival,
+    difference_figure,
+    difference_shows,
+    of_kind,
+    verdict_of,
+)
 from pages.parts.doubts import votes_table
 from pages.parts.error_charts import confidence_chart, map_chart, reliability_chart
 from pages.parts.pictures import data_address
-from pages.parts.trust import USUAL, in_words, off_by, threshold_figure
+from pages.parts.trust import SHOWS, USUAL, in_words, off_by, threshold_figure
 
 MISTAKES = 1000  # as pictures; their numbers are all in the CSV
 STYLE = """
@@ -68,27 +78,28 @@ def whole_report(
 ) -> str:
     """The page with its map, if its `places` are at hand, and the comparison and the verdicts, if there are any."""
     evaluation, votes = answers.evaluation, votes or {}
-    groups, right = reliability(evaluation), evaluation["digit"] == evaluation["label"]
+    groups, sure = reliability(evaluation), evaluation["confidence"]
+    right = evaluation["digit"] == evaluation["label"]
     title = f"{card.name} on {answers.name}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _words(" · ".join(facts(answers))),
         _words(f"{WHAT[answers.name]} {date.today().isoformat()}."),
         "<h2>Confusion matrix</h2>",
-        _chart(confusion_chart(confusion_matrix(evaluation), written="labelled"), first=True),
+        _chart(confusion_chart(confusion_matrix(evaluation), written="labelled"), MATRIX_SHOWS, first=True),
         "<h2>Digit by digit</h2>",
         _table(digit_by_digit(evaluation)),
         *(_comparison(card, answers, rival) if rival else []),
         "<h2>How far to trust it</h2>",
         _words(off_by(groups)),
-        _chart(reliability_chart(groups)),
+        _chart(reliability_chart(groups), SHOWS["reliability"]),
         _words("**How sure is it when it is right, and when it is wrong?**"),
-        _chart(confidence_chart(evaluation["confidence"][right], evaluation["confidence"][~right])),
+        _chart(confidence_chart(sure[right], sure[~right]), SHOWS["confidences"]),
         _words(in_words(evaluation, threshold)),
-        _chart(threshold_figure(evaluation, threshold)),
+        _chart(threshold_figure(evaluation, threshold), SHOWS["thresholds"]),
         *_map(places, evaluation, by),
         "<h2>How it was trained</h2>",
-        _chart(history_chart(card.history)),
+        _chart(history_chart(card.history), history_shows(card.name)),
         *_verdicts(answers, votes),
         *_mistakes(answers, votes),
         f"<p>SHA-256 of the weights: {card.sha256}</p>",
@@ -105,14 +116,15 @@ def _comparison(card: Card, answers: Answered, rival: Rival) -> list[str]:
         f"<h2>Compared with {html.escape(rival.name)}</h2>",
         _words(verdict_of(card.name, answers, rival)),
         *(_words(of_kind(kind, len(numbers), card.name, rival.name)) for kind, numbers in kinds),
-        _chart(difference_figure(card.name, answers, rival)),
+        _chart(difference_figure(card.name, answers, rival), difference_shows(card.name, rival.name)),
     ]
 
 
 def _map(places: np.ndarray | None, evaluation: pd.DataFrame, by: str) -> list[str]:
     if places is None:
         return []
-    return ["<h2>Map</h2>", _words(MAP_WORDS), _chart(map_chart(places, evaluation, by).update_layout(dragmode="zoom"))]
+    chart = map_chart(places, evaluation, by).update_layout(dragmode="zoom")
+    return ["<h2>Map</h2>", _words(MAP_WORDS), _chart(chart, MAP_SHOWS)]
 
 
 def _verdicts(answers: Answered, votes: Mapping[int, str]) -> list[str]:
@@ -161,9 +173,11 @@ def _table(table: pd.DataFrame) -> str:
     return f'<div class="wide">{table.to_html(index=False, float_format="{:.4f}".format, border=0)}</div>'
 
 
-def _chart(figure: go.Figure, first: bool = False) -> str:
+def _chart(figure: go.Figure, shows: str, first: bool = False) -> str:
     figure = go.Figure(figure).update_layout(
         colorway=st.get_option("theme.chartCategoricalColors"), font={"family": "system-ui, sans-serif"}
     )
     figure.update_xaxes(automargin=True).update_yaxes(automargin=True)
-    return figure.to_html(full_html=False, include_plotlyjs=first, config={"displayModeBar": False, "responsive": True})
+    config = {"displayModeBar": False, "responsive": True}
+    drawn = figure.to_html(full_html=False, include_plotlyjs=first, config=config)
+    return f'<div role="img" aria-label="{html.escape(shows)}">{drawn}</div>'

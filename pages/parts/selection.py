@@ -11,7 +11,7 @@ from mnist_core.evaluate import ORDERS, choose, read_numbers
 from mnist_core.words import percent
 from pages.parts import state
 from pages.parts.datasets import WHAT, Answered
-from pages.parts.gallery import Picture, show_gallery
+from pages.parts.gallery import Picture, Words, show_gallery
 from pages.parts.lasso import fenced_images, is_written
 
 ANY = "any"
@@ -45,6 +45,7 @@ def select(label: int | None, digit: int | None, show: str = "Wrong") -> None:
     if label is not None and label == digit:
         show = "Right"
     state.put_back({**chosen, "show": show, "sheet": 1, "find": "", "sure": (0, 100)})
+    state.fill_gallery()
 
 
 def unselect(**values) -> None:
@@ -153,13 +154,14 @@ def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
         Picture(row.index, answers.address(row.index), _caption(row), answers.in_words(row.index))
         for row in rows.itertuples(index=False)
     ]
-    show_gallery(pictures, lambda number: state.open_image(number, numbers), "gallery")
+    show_gallery(pictures, lambda number: state.open_image(number, numbers), "gallery", state.gallery_turn())
 
 
-def _caption(row) -> str:
+def _caption(row) -> tuple[Words, ...]:
+    sure = Words(f" {percent(row.confidence)}")
     if row.label == row.digit:
-        return f":small[:blue[{row.digit}] {percent(row.confidence)}]"
-    return f":small[{row.label} → :red[{row.digit}] {percent(row.confidence)}]"
+        return Words(f"{row.digit}", "blue"), sure
+    return Words(f"{row.label} → "), Words(f"{row.digit}", "red"), sure
 
 
 def _why_empty(answers: Answered) -> str:

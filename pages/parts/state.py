@@ -229,6 +229,15 @@ def chart_turn() -> int:
     return st.session_state.get("charts", 0)
 
 
+def fill_gallery() -> None:
+    """The gallery was filled by a click that lies far from it on a phone."""
+    st.session_state["filled"] = gallery_turn() + 1
+
+
+def gallery_turn() -> int:
+    return st.session_state.get("filled", 0)
+
+
 def open_image(number: int, walk: Sequence[int] = ()) -> None:
     """Open one image; `walk` is the row of images through which next and previous lead."""
     st.query_params[IMAGE] = str(number)

@@ -13,6 +13,11 @@ from pages.parts.error_charts import confidence_chart, reliability_chart, thresh
 # Dense where confident models have most of their answers.
 THRESHOLDS = np.unique(np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.01, 1e-4, 40)]))
 USUAL = 0.93
+SHOWS = {  # the charts, for who cannot see them
+    "reliability": "How often answers of each confidence were right.",
+    "confidences": "How many right and wrong answers there are of each confidence.",
+    "thresholds": "The share of wrong answers against the share of images that are answered.",
+}
 
 
 def show_trust(evaluation: pd.DataFrame) -> None:
@@ -26,7 +31,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
             reliability_chart(groups),
             key="reliability",
             config=STILL,
-            alt="How often answers of each confidence were right.",
+            alt=SHOWS["reliability"],
         )
         st.caption(
             "The expected calibration error. On the dotted line, nine of ten answers that are 90% sure are right."
@@ -37,7 +42,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
             confidence_chart(confidence[right], confidence[~right]),
             key="confidences",
             config=STILL,
-            alt="How many right and wrong answers there are of each confidence.",
+            alt=SHOWS["confidences"],
         )
         st.caption("Each step upwards is ten times as many images, so that a single mistake can be seen.")
     st.markdown("**Answer only above**")
@@ -58,7 +63,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
         threshold_figure(evaluation, threshold),
         key="thresholds",
         config=STILL,
-        alt="The share of wrong answers against the share of images that are answered.",
+        alt=SHOWS["thresholds"],
     )
 
 

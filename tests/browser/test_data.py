@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.serving import serve
-from tests.browser.visitor import PHONE, answer, draw, settle
+from tests.browser.visitor import PHONE, answer, draw, gallery, settle
 
 SEVEN = [[(70, 70), (200, 70), (120, 220)]]
 
@@ -19,20 +19,15 @@ def bare_address(tmp_path_factory) -> Iterator[str]:
         yield address
 
 
-def wall(page: Page, key: str = "wall") -> set[int]:
-    names = page.locator(f".st-key-{key} [class*='st-key-{key}-']").evaluate_all("es => es.map(e => e.className)")
-    return {int(re.search(rf"st-key-{key}-(\d+)", name)[1]) for name in names}
-
-
 def test_a_shuffle_is_another_wall_and_its_link_brings_the_same(open_page):
     page = open_page("data?digit=7")
     expect(page.locator(".st-key-wall img")).to_have_count(40)
     settle(page)
-    before = wall(page)
+    before = gallery(page, "wall")
     page.get_by_role("button", name="Shuffle").click()
     expect(page.get_by_text("Wall 1.")).to_have_count(0)
     settle(page)
-    after = wall(page)
+    after = gallery(page, "wall")
     assert len(after) == 40
     assert after != before
     address = page.evaluate("location.search")
@@ -40,7 +35,7 @@ def test_a_shuffle_is_another_wall_and_its_link_brings_the_same(open_page):
     again = open_page(f"data{address}")
     expect(again.locator(".st-key-wall img")).to_have_count(40)
     settle(again)
-    assert wall(again) == after
+    assert gallery(again, "wall") == after
 
 
 def lasso(page: Page) -> None:
@@ -84,7 +79,7 @@ def test_a_drawing_that_was_judged_is_measured(open_page):
     expect(page.get_by_text("1 drawn and judged.")).to_be_visible()
     expect(page.locator(".st-key-drawings img")).to_have_count(1)
     settle(page)
-    page.locator(".st-key-drawings-200000 button").click()
+    page.locator(".st-key-drawings [data-number='200000']").click()
     expect(page.get_by_role("dialog").get_by_text("Your drawing 0")).to_be_visible()
 
 

@@ -22,7 +22,7 @@ from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_f
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import DESKTOP, PHONE, settle
+from tests.browser.visitor import DESKTOP, PHONE, gallery, settle
 
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 PLACE = """([row, column]) => {
@@ -57,12 +57,6 @@ def wait_for_chart(page: Page) -> None:
 
 def click_cell(page: Page, row: int, column: int) -> None:
     page.mouse.click(*page.evaluate(PLACE, [row, column]))
-
-
-def gallery(page: Page) -> set[int]:
-    """The numbers of the images that the gallery shows, as its keys have them."""
-    names = page.locator(".st-key-gallery [class*='st-key-gallery-']").evaluate_all("es => es.map(e => e.className)")
-    return {int(re.search(r"st-key-gallery-(\d+)", name)[1]) for name in names}
 
 
 def expect_gallery(page: Page, numbers: set[int]) -> None:
@@ -133,7 +127,7 @@ def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
     )["index"][:2]
     page = open_page(f"errors?label={label}&answer={digit}")
     wait_for_chart(page)
-    page.locator(f".st-key-gallery-{first} button").click()
+    page.locator(f".st-key-gallery [data-number='{first}']").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(f"Image {first}")).to_be_visible()
     dialog.get_by_role("button", name="Next").click()
@@ -175,7 +169,7 @@ def test_the_pages_of_the_gallery_hold_every_image_once(open_page, evaluation):
     first = gallery(page)
     assert len(first) == 50
     page.locator(".st-key-sheet button").filter(has_text=re.compile("^2$")).click()
-    expect(page.locator(f".st-key-gallery-{min(first)}")).to_have_count(0)
+    expect(page.locator(f".st-key-gallery [data-number='{min(first)}']")).to_have_count(0)
     expect(page.locator(".st-key-gallery img")).to_have_count(50)
     second = gallery(page)
     assert not first & second
@@ -268,6 +262,17 @@ def test_the_matrix_is_in_sight_at_once_and_nothing_is_wider_than_the_screen(ope
     wait_for_chart(page)
     assert page.evaluate(PLACE, [5, 5])[1] < page.viewport_size["height"]
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_on_a_phone_the_gallery_comes_into_sight_when_a_cell_has_filled_it(open_page, evaluation):
+    page = open_page("errors", viewport=PHONE)
+    wait_for_chart(page)
+    settle(page)
+    (label, digit, _), *_ = confused_pairs(confusion_matrix(evaluation))
+    click_cell(page, label, digit)
+    expect_gallery(page, of_pair(evaluation, label, digit))
+    expect(page.locator(".st-key-gallery button").first).to_be_in_viewport()
+    expect(chip(page, f"{label} read as {digit}")).to_be_in_viewport()
 
 
 def test_without_mnist_a_click_still_selects_and_a_failed_download_is_a_sentence(chromium, bare_address, evaluation):

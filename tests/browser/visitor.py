@@ -54,6 +54,11 @@ def canvas_box(page: Page) -> dict:
     return canvas.bounding_box()
 
 
+def gallery(page: Page, key: str = "gallery") -> set[int]:
+    """The numbers of the images that a gallery shows."""
+    return set(page.locator(f".st-key-{key} button").evaluate_all("all => all.map(each => +each.dataset.number)"))
+
+
 def answer(page: Page):
     """The place of the large digit."""
     return page.locator("h2").first
