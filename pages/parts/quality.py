@@ -53,7 +53,7 @@ def wall(images: np.ndarray, columns: int = 15) -> bytes:
 
 def show_table(table: dict) -> None:
     rows = pd.DataFrame(table["rows"], columns=["", *table["columns"]][: len(table["rows"][0])])
-    st.dataframe(rows, hide_index=True, alt=table["title"])
+    st.table(rows, border="horizontal", hide_index=True, alt=table["title"])  # breaks its lines on a phone
 
 
 def read(name: str) -> dict:
