@@ -40,6 +40,7 @@ with st.sidebar:
     if not state.write_model(names):
         st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")
     chosen = loaders.chosen_card()
-    st.caption(f"{chosen.test.accuracy:.2%} of MNIST's test images right, {chosen.parameters:,} parameters.")
+    whose = "MNIST's" if chosen.data == "mnist" else "its"
+    st.caption(f"{chosen.test.accuracy:.2%} of {whose} test images right, {chosen.parameters:,} parameters.")
 
 page.run()

@@ -8,6 +8,16 @@ def percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a text from outside stands for; None where it is none of at most eight digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else None
+
+
+def as_code(text: str) -> str:
+    """A text from outside in Markdown, letter by letter: nothing in it may become a link."""
+    return f"`{printable(text).replace('`', '')[:40]}`"
+
+
 def printable(name: str) -> str:
     """A file's name without what would break a line or command a terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in name)

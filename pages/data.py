@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mnist_core.data import Labelled, mnist_is_here
+from mnist_core.data import Labelled
 from mnist_core.figures import QUANTILES, Figures, average_images, spread_images
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.pictures import png
+from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL
 from pages.parts.data_charts import balance_chart, hills_chart
@@ -53,7 +54,7 @@ def show_csv(table: pd.DataFrame, name: str) -> None:
     )
 
 
-def choose_set() -> Holding:
+def choose_set(figures: Figures) -> Holding:
     name = st.segmented_control(
         "Images", SETS, default=TRAINING, required=True, key="of", bind="query-params", label_visibility="collapsed"
     )
@@ -65,7 +66,7 @@ def choose_digit(usual: str, digits: list[str]) -> str:
 
 
 def show_samples(figures: Figures) -> None:
-    chosen = choose_set()
+    chosen = choose_set(figures)
     digit = choose_digit(DIGITS[0], DIGITS)
     seed = state.wall()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -84,6 +85,8 @@ def show_samples(figures: Figures) -> None:
 
 
 def show_wall(chosen: Holding, numbers: list[int], key: str, captions: list[str] | None = None) -> None:
+    if chosen.images is None:
+        show_fetch()
     captions = captions or [None] * len(numbers)
     pictures = [chosen.picture(number, caption) for number, caption in zip(numbers, captions, strict=True)]
     show_gallery(pictures, lambda number: state.open_image(number, numbers), key)
@@ -118,11 +121,12 @@ def show_balance(figures: Figures) -> None:
 
 
 def show_averages(figures: Figures) -> None:
-    chosen = choose_set()
+    chosen = choose_set(figures)
     if chosen.name == TRAINING:
         averages, spreads = loaders.averages(), figures.spreads
     elif chosen.images is None:
         st.markdown("The average of the test images is computed from the images, which are not on this server yet.")
+        show_fetch()
         return
     elif not len(chosen.labels):
         st.markdown(NO_DRAWING)
@@ -255,7 +259,9 @@ def show_twins(figures: Figures) -> None:
         )
     table = pd.DataFrame(rows)
     shown = table.rename(columns=str.capitalize)
-    if test.images is not None and train.images is not None:
+    if test.images is None or train.images is None:
+        show_fetch()
+    else:
         shown.insert(0, "Test", [data_address(png(test.images[n] / 255, 2)) for n in table["test image"]])
         shown.insert(1, "Training", [data_address(png(train.images[n] / 255, 2)) for n in table["training image"]])
     picture = st.column_config.ImageColumn(width=70)
@@ -324,14 +330,12 @@ figures = loaders.figures()
 part = st.segmented_control(
     "Look at", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
 )
-if not mnist_is_here() and part in ("Samples", "Averages", "Typical and odd", "Twins", "Map"):
-    show_fetch()
 shows = (show_samples, show_balance, show_averages, show_shape, show_typical, show_twins, show_map, show_hand)
 shows[PARTS.index(part)](figures)
-if number := state.opened():
-    found = holding_of(int(number), figures) if number.isdecimal() and len(number) < 8 else None
-    if found:
-        show_sample(found, int(number), figures)
+if text := state.opened():
+    number = whole_number(text)
+    if number is not None and (found := holding_of(number, figures)):
+        show_sample(found, number, figures)
     else:
         st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()

@@ -121,11 +121,11 @@ def show_all_models(trace: Trace) -> None:
                     "Model": card.name,
                     "Reads": answer.in_words if answer.digit is None else str(answer.digit),
                     "Confidence": answer.confidence,
-                    "MNIST test": card.test.accuracy,
+                    "Test": card.test.accuracy,
                 }
             )
     percent = st.column_config.NumberColumn(format="percent")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Confidence": percent, "MNIST test": percent})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Confidence": percent, "Test": percent})
 
 
 def show_scorecard() -> None:

@@ -6,9 +6,10 @@ import streamlit as st
 
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import confusion_matrix, per_digit
+from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
-from pages.parts.datasets import OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
+from pages.parts.datasets import MNIST, OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
 from pages.parts.doors import (
     CELLS,
     COLOURS,
@@ -130,7 +131,8 @@ with doors:
     elif rival := choose_rival(card, answers):
         within = show_two_models(card, answers, rival)
 with gallery:
-    show_fetch()
+    if data == MNIST:
+        show_fetch()
     chosen = choose_images(answers, within)
     show_chosen(answers, chosen)
 st.subheader("Look further", anchor=False)
@@ -144,9 +146,10 @@ elif further == FURTHER[1]:
     show_trust(answers.evaluation)
 elif further == FURTHER[2]:
     show_report(card, answers, rival)
-if number := state.opened():
-    if number.isdecimal() and int(number) < len(answers.evaluation):
-        show_image(card, answers, int(number), tuple(chosen["index"]))
+if text := state.opened():
+    number = whole_number(text)
+    if number is not None and number < len(answers.evaluation):
+        show_image(card, answers, number, tuple(chosen["index"]))
     else:
-        st.toast(f"There is no image {number} here.", icon=":material/link_off:")
+        st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()

@@ -1,11 +1,15 @@
 """The checkpoints side by side: what each costs, how it was trained, and how often it is right."""
 
+from dataclasses import asdict
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
+from mnist_core.train import RECIPES
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
@@ -19,9 +23,10 @@ def show_table(cards: list[Card]) -> None:
         rows.append(
             {
                 "Model": card.name,
-                "MNIST test": card.test.accuracy,
+                "Test": card.test.accuracy,
                 "95% interval": f"{card.test.low:.2%} to {card.test.high:.2%}",
                 "Wrong": card.test.total - card.test.correct,
+                "Test images": card.test.total,
                 "Validation": card.validation.accuracy,
                 "Parameters": card.parameters,
                 "MB": size / 1e6,
@@ -32,11 +37,12 @@ def show_table(cards: list[Card]) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            "MNIST test": st.column_config.NumberColumn(
-                format="%.4f", help="Share of the 10,000 test images read right."
+            "Test": st.column_config.NumberColumn(format="%.4f", help="Share of the test images read right."),
+            "Wrong": st.column_config.NumberColumn(help="Of the test images."),
+            "Test images": st.column_config.NumberColumn(
+                format="localized", help="MNIST's, but for a model that learned from other data."
             ),
-            "Wrong": st.column_config.NumberColumn(help="Of the 10,000 test images."),
-            "Validation": st.column_config.NumberColumn(format="%.4f", help="On 5,000 training images kept aside."),
+            "Validation": st.column_config.NumberColumn(format="%.4f", help="On training images kept aside."),
             "Parameters": st.column_config.NumberColumn(format="localized"),
             "MB": st.column_config.NumberColumn(format="%.1f", help="Size of the weights on disk."),
             "Million multiply-adds": st.column_config.NumberColumn(format="%.1f", help="Work for one image."),
@@ -54,8 +60,11 @@ def show_card(card: Card, chosen: bool) -> None:
             st.button("Ask this one", key=f"ask {card.name}", type="tertiary", on_click=choose, args=[card.name])
     st.caption(ARCHITECTURES[card.architecture].__doc__.strip().splitlines()[0])
     figures = st.columns(3)
+    whose = "MNIST's" if card.data == "mnist" else "its own"
     figures[0].metric(
-        "Test accuracy", f"{card.test.accuracy:.2%}", help="On MNIST's 10,000 test images, looked at once."
+        "Test accuracy",
+        f"{card.test.accuracy:.2%}",
+        help=f"On {whose} {card.test.total:,} test images, looked at once.",
     )
     figures[1].metric("Wrong", f"{card.test.total - card.test.correct:,}")
     figures[2].metric("Parameters", f"{card.parameters:,}")
@@ -83,13 +92,42 @@ def show_per_digit(table: pd.DataFrame) -> None:
 def show_recipe(card: Card) -> None:
     device = card.versions.get("device", "an unknown device")
     st.markdown(f"Trained in {card.seconds / 60:.0f} minutes on {device}. Again, with:")
-    st.code(f"python -m mnist_core.train --architecture {card.architecture}", language="bash")
-    st.json({**card.recipe, "arguments": card.arguments, **card.versions}, expanded=False)
+    st.code(command_of(card), language="bash")
+    if not is_usual(card):
+        st.markdown(f"FILE holds the recipe below, which is not the usual one of {card.architecture}.")
+    st.json(recipe_of(card), expanded=False)
+    st.caption(", ".join(f"{name} {version}" for name, version in card.versions.items()))
     st.caption(f"SHA-256 of the weights: {card.sha256}")
 
 
+def recipe_of(card: Card) -> dict[str, Any]:
+    """All that the card says of its training, as `--recipe` reads it."""
+    # The network of the house is folded when its training has ended.
+    arguments = {name: value for name, value in card.arguments.items() if name != "folded"}
+    return {"architecture": card.architecture, **card.recipe, "arguments": arguments}
+
+
+def is_usual(card: Card) -> bool:
+    """Whether `--architecture` alone asks for the recipe of this card; what it leaves out is as usual."""
+    usual, own = asdict(RECIPES[card.architecture]), recipe_of(card)
+    if isinstance(bent := own.get("augmentation"), dict):
+        own["augmentation"] = usual["augmentation"] | bent
+    return usual | own == usual
+
+
+def command_of(card: Card) -> str:
+    """What trains the model of a card once more, under its own name."""
+    command = "python -m mnist_core.train "
+    command += f"--architecture {card.architecture}" if is_usual(card) else "--recipe FILE"
+    if card.data == "embedded":
+        command += " --data embedded"
+    # Without a name a usual recipe takes its architecture's, and one in a file that of a tuned one.
+    named = card.architecture if is_usual(card) else ""
+    return command if card.name == named else f"{command} --name {card.name}"
+
+
 def choose(name: str) -> None:
-    st.session_state[state.MODEL] = name
+    state.put_back({state.MODEL: name})
 
 
 chosen = loaders.chosen_card()

@@ -21,6 +21,11 @@ def mnist_test() -> Labelled:
 
 
 @pytest.fixture
+def no_mnist(monkeypatch, tmp_path):
+    monkeypatch.setenv("MNIST_DATA_DIR", str(tmp_path))
+
+
+@pytest.fixture
 def save_untrained(tmp_path):
     """A function that saves a checkpoint of an untrained network with made-up answers to 50 images."""
 
@@ -37,7 +42,7 @@ def save_untrained(tmp_path):
             sha256="",
             recipe={"seed": 7},
             data="made up",
-            history=[{"epoch": 1, "train_loss": 2.3}],
+            history=[{"epoch": 1, "train_loss": 2.3, "train_accuracy": 0.1, "validation_accuracy": 0.1}],
             validation=score(4, 40),
             test=accuracy(evaluate(labels, logits)),
         )

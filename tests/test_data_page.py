@@ -37,11 +37,6 @@ def words(app: AppTest) -> str:
 
 
 @pytest.fixture
-def no_mnist(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_DATA_DIR", str(tmp_path))
-
-
-@pytest.fixture
 def thick_drawings() -> list[Judged]:
     """Scanned digits, brought onto the scorecard as if they were drawn."""
     digits = load_embedded_digits()
@@ -101,10 +96,24 @@ def test_a_hand_is_described_in_sentences(thick_drawings):
     assert "**2 drawn and judged.**" in words(app)
 
 
-@pytest.mark.parametrize("part", ["Samples", "Averages", "Balance"])
+@pytest.mark.parametrize("part", ["Samples", "Averages"])
 def test_the_visitors_drawings_are_a_set_like_the_others(thick_drawings, part):
     app = open_page(thick_drawings, part=part, of="Your drawings")
     assert "You have judged no drawing" not in words(app)
+
+
+def test_the_visitors_drawings_are_counted_beside_the_others(thick_drawings):
+    shown = open_page(thick_drawings, part="Balance").dataframe[0].value
+    assert list(shown["Your drawings"]) == list(np.bincount([judged.label for judged in thick_drawings], minlength=10))
+
+
+@pytest.mark.usefixtures("no_mnist")
+@pytest.mark.parametrize(
+    ("of", "offered"), [("Training images", True), ("Test images", True), ("Scanned digits", False)]
+)
+def test_mnist_is_only_offered_beside_images_that_are_missing(of, offered):
+    app = open_page(of=of)
+    assert ("Download MNIST" in [button.label for button in app.button]) == offered
 
 
 def test_a_hand_twice_as_thick_is_told_so():
@@ -125,15 +134,26 @@ def test_a_hand_twice_as_thick_is_told_so():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"part": "Cellar"}, {"of": "mine"}, {"digit": "12"}, {"measure": "weight", "part": "Shape"}, {"image": "x"}],
+    [
+        {"part": "Cellar"},
+        {"of": "mine"},
+        {"digit": "12"},
+        {"measure": "weight", "part": "Shape"},
+        {"image": "x"},
+        {"image": "9" * 5000},
+    ],
 )
 def test_a_link_with_nonsense_opens_the_usual_and_says_so(parameters):
     assert any("The link asks for what does not exist" in w.value for w in open_page(**parameters).warning)
 
 
-@pytest.mark.parametrize("number", ["69999", "70000", "100000", "199999", "9999999", "123456789"])
-def test_a_number_that_no_image_has_is_no_traceback(number):
-    open_page(image=number)
+@pytest.mark.parametrize("number", ["70000", "199999", "200000", "9999999", "123456789", "9" * 5000])
+def test_a_number_that_no_image_has_is_told(number):
+    assert [toast.value for toast in open_page(image=number).toast] == ["There is no such image here."]
+
+
+def test_a_wall_that_is_no_number_is_the_first():
+    assert numbers(open_page(wall="9" * 5000)) == numbers(open_page(wall="1"))
 
 
 @pytest.mark.parametrize("beside", ["Test images", "Scanned digits", "Your drawings"])

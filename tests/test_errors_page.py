@@ -1,18 +1,26 @@
 """The errors page as a visitor's session runs it, without a browser: what it shows is what the core says."""
 
+import io
 import re
+import shutil
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.checkpoints import list_checkpoints, load_answers
-from mnist_core.evaluate import evaluate
+from mnist_core import CheckpointError
+from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_answers
+from mnist_core.data import load_embedded_digits, mnist_is_here
+from mnist_core.evaluate import choose, compare, evaluate
 from mnist_core.labelled import Pictures, Skipped
 from mnist_core.neighbours import load_landscape
-from pages.parts import loaders
+from mnist_core.pictures import png
+from pages.parts import gallery, loaders
+from pages.parts.doors import KINDS, of_cell
 from tests.galleries import numbers, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,13 +39,10 @@ def answers(card):
     return evaluation["label"].to_numpy(), evaluation["digit"].to_numpy(), evaluation
 
 
-@pytest.fixture
-def no_mnist(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_DATA_DIR", str(tmp_path))
-
-
 def open_page(**parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
+    if "model" in parameters:  # a visit keeps the model that it began with
+        app.query_params["model"] = parameters["model"]
     app.run().switch_page("pages/errors.py")
     for key, value in parameters.items():
         app.query_params[key] = value
@@ -114,9 +119,12 @@ def test_a_link_opens_what_it_names(answers):
         {"show": "<b>"},
         {"sort": "?"},
         {"sheet": "0"},
+        {"sheet": "9" * 5000},
         {"doubts": "0", "further": "Right or mislabelled?"},
+        {"doubts": "9" * 5000, "further": "Right or mislabelled?"},
         {"sure": "lots"},
         {"image": "x" * 500},
+        {"image": "9" * 5000},
         {"door": "Window"},
         {"further": "Nowhere"},
         {"lasso": "1,2_3"},
@@ -131,6 +139,20 @@ def test_a_link_with_nonsense_opens_the_usual_and_says_so(answers, parameters):
     assert count(app) == (labels != digits).sum()
 
 
+@pytest.mark.parametrize("number", ["10000", "99999999", "x", "9" * 5000])
+def test_a_number_that_no_image_has_is_told(number):
+    assert [toast.value for toast in open_page(image=number).toast] == ["There is no such image here."]
+
+
+@pytest.mark.parametrize("key", ["image", "label", "lens", "find"])
+def test_a_link_shows_its_own_words_letter_by_letter_and_never_as_another_link(key):
+    app = open_page(**{key: "`[here](//a.bc)\n\n[here](//a.bc)"})
+    words = [element.value for element in (*app.warning, *app.toast, *app.markdown, *app.caption)]
+    words += [button.label for button in app.button]
+    assert not any("](" in re.sub("`[^`\n]*`", "", text) for text in words)
+    assert any("[here](//a.bc)" in text for text in words)
+
+
 def test_a_search_that_is_no_number_is_answered_in_a_sentence():
     app = open_page(find="the ugly ones")
     assert any("is no image number" in warning.value for warning in app.warning)
@@ -141,6 +163,7 @@ def test_an_empty_selection_says_why(answers):
     app = open_page(find=str(int(np.flatnonzero(labels == digits)[0])))
     assert count(app) == 0
     assert any("was read wrong" in text.value for text in app.markdown)
+    assert len(app.get("bidi_component")) == 1  # the gallery stays, to come into sight on a phone
 
 
 def test_an_opened_image_shows_every_models_answer_and_leads_to_the_next(answers, card):
@@ -206,6 +229,29 @@ def test_the_visitors_own_pictures_are_evaluated_and_what_was_left_out_is_told()
     assert any("7/odd.png" in frame.value.to_string() for frame in app.dataframe)
 
 
+def zipped(labels: list[int]) -> bytes:
+    """A visitor's archive of as many pictures, each in the folder of its label."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, label in enumerate(labels):
+            archive.writestr(f"{label}/{number}.png", png(load_embedded_digits().images[number] / 255))
+    return file.getvalue()
+
+
+def test_another_archive_has_no_verdict_of_the_one_before():
+    app = open_page(data="Your own", further="Right or mislabelled?")
+    app.file_uploader(key="archive").upload("first.zip", zipped([5, 5, 5, 5]), "application/zip").run()
+    app.session_state["votes"] = {("Your own", 3): "label wrong", ("MNIST test", 947): "ambiguous"}
+    app.run()
+    assert any("1 given in this visit" in text.value for text in app.caption)
+    next(button for button in app.button if button.label == "Bring another").click().run()
+    app.file_uploader(key="archive").upload("second.zip", zipped([5, 5]), "application/zip").run()
+    assert not app.exception
+    assert any("2 pictures of second.zip" in text.value for text in app.markdown)
+    assert any("0 given in this visit" in text.value for text in app.caption)
+    assert app.session_state["votes"] == {("MNIST test", 947): "ambiguous"}
+
+
 @pytest.mark.usefixtures("no_mnist")
 def test_without_mnist_every_number_is_there_and_the_images_can_be_fetched(answers):
     labels, digits, _ = answers
@@ -214,6 +260,7 @@ def test_without_mnist_every_number_is_there_and_the_images_can_be_fetched(answe
     assert count(app) == (labels != digits).sum()
     assert len(captions(app)) == min(50, count(app))
     assert "Download MNIST" in [button.label for button in app.button]
+    assert "Download MNIST" not in [button.label for button in open_page(data="Scanned digits").button]
     app.query_params["image"] = str(numbers(app)[0])
     app.run()
     assert not app.exception
@@ -240,3 +287,63 @@ def test_every_way_in_opens(door):
     app = open_page(door=door)
     assert app.segmented_control(key="door").value == door
     assert count(app) > 0
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_model_whose_kept_answers_are_broken_is_asked_itself_or_left_out(here, monkeypatch, tmp_path):
+    if not here:
+        monkeypatch.setenv("MNIST_DATA_DIR", str(tmp_path))
+    elif not mnist_is_here():
+        pytest.skip("a model can only be asked about images that are there")
+    names = [card.name for card in loaders.shelf()[0]]
+    kept = loaders.test_answers
+
+    def broken(card):
+        if card.name == names[-1]:
+            raise CheckpointError(f"{card.name}.answers.npz is missing.")
+        return kept(card)
+
+    monkeypatch.setattr(loaders, "test_answers", broken)
+    table = next(frame.value for frame in open_page(image="947").dataframe if "Reads" in frame.value)
+    assert list(table["Model"]) == (names if here else names[:-1])
+
+
+def test_a_model_that_learned_from_other_images_has_no_answers_to_mnists(save_untrained, monkeypatch, tmp_path):
+    for file in CHECKPOINTS.glob("mlp.*"):
+        shutil.copy(file, tmp_path)
+    save_untrained("small")
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    app = open_page(model="small")
+    assert any("small learned from other images than MNIST's" in text.value for text in app.markdown)
+    assert not app.get("plotly_chart")
+    assert not open_page(model="small", data="Scanned digits").exception
+    app = open_page(model="mlp", door="Two models")
+    assert any("small learned from other images than MNIST's" in text.value for text in app.markdown)
+    assert count(app) > 0
+
+
+def test_every_image_of_a_kind_is_behind_its_cell_of_the_difference(answers):
+    labels, digits, evaluation = answers
+    other = evaluate(*load_answers(list_checkpoints()[0][1]))
+    after = other["digit"].to_numpy()
+    for kind, of_kind in zip(KINDS, compare(evaluation, other)[:3], strict=True):
+        assert len(of_kind)
+        for number in of_kind:
+            label, digit = labels[number], (after if kind == "New" else digits)[number]
+            for cell in ((label, digit), (label, label), (label, None)):
+                chosen = choose(evaluation, *of_cell(kind, *cell), None, (0, 1), set(of_kind.tolist()))
+                assert number in set(chosen["index"]), (kind, cell)
+
+
+@pytest.mark.parametrize(
+    ("sent", "open_now"),
+    [({"pressed": 947}, [947]), ({}, [])]
+    + [({"pressed": odd}, []) for odd in (948, None, 947.0, True, "947", [947], {"number": 947})],
+)
+def test_only_the_number_of_a_shown_picture_opens_one(sent, open_now, monkeypatch):
+    opened = []
+    monkeypatch.setattr(gallery, "st", SimpleNamespace(session_state={"wall": sent}))
+    monkeypatch.setattr(gallery, "_grid", lambda key, data, on_pressed_change: on_pressed_change())
+    shown = [gallery.Picture(number, "data:,", (), "a picture") for number in (1, 947)]
+    gallery.show_gallery(shown, opened.append, "wall")
+    assert opened == open_now

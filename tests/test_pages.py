@@ -2,6 +2,9 @@
 
 import base64
 import io
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import DigitClassifier
-from mnist_core.checkpoints import list_checkpoints
+from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.strokes import place, render
+from mnist_core.train import parse_arguments, read_recipe
+from mnist_core.words import as_code, whole_number
 from pages.parts import loaders
 from pages.parts.examples import EXAMPLES
 
@@ -56,20 +61,21 @@ def test_the_page_answers_what_the_classifier_answers():
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("raw", "data", "sentence"),
     [
-        {"drawing": {"raw": {"objects": [{}]}, "data": "data:image/png;base64,AAAA"}},
-        {"drawing": {"raw": {"objects": [{}]}, "data": "nonsense"}},
-        {"drawing": {"raw": {"objects": 7}, "data": "data:image/png;base64,AAAA"}},
-        {"drawing": {"raw": [], "data": None}},
-        {"drawing": {"raw": {"objects": [{}]}, "data": "data:image/png;base64,%%%%"}},
+        ({"objects": [{}]}, "data:image/png;base64,AAAA", "not a picture in a known format"),
+        ({"objects": [{}]}, "nonsense", "did not arrive whole"),
+        ({"objects": 7}, "data:image/png;base64,AAAA", "did not arrive whole"),
+        ([], None, "Nothing is drawn."),
+        ({"objects": [{}]}, "data:image/png;base64,%%%%", "Nothing is drawn."),
     ],
 )
-def test_what_no_canvas_sends_is_answered_in_a_sentence(sent):
+def test_what_no_canvas_sends_is_answered_in_a_sentence(raw, data, sentence):
     app = open_app()
-    app.session_state["canvas"] = sent
+    app.session_state["canvas"] = {"drawing": {"raw": raw, "data": data}}
     app.run()
     assert not app.exception
+    assert any(sentence in said.value for said in (*app.warning, *app.error, *app.markdown))
 
 
 def test_an_example_is_drawn_and_read_and_undone():
@@ -117,6 +123,51 @@ def test_the_model_page_shows_every_checkpoint_with_its_figures():
     for card in cards:
         assert f"{card.test.accuracy:.2%}" in shown
         assert f"{card.parameters:,}" in shown
+
+
+def test_a_shipped_model_is_repeated_by_its_architecture_alone():
+    app = open_app().run().switch_page("pages/models.py").run()
+    assert "python -m mnist_core.train --architecture mlp" in [block.value for block in app.code]
+
+
+@pytest.mark.parametrize(("data", "whose"), [("mnist", "MNIST's"), ("embedded", "its")])
+@pytest.mark.parametrize("name", ["mlp", "mlp_tuned"])
+def test_a_card_is_repeated_under_its_own_name(name, data, whose, save_untrained, monkeypatch, tmp_path):
+    card = save_untrained(name, dropout=0.1)
+    tuned = json.loads((CHECKPOINTS / "studies" / "mlp.recipe.json").read_text())
+    recipe = {key: value for key, value in tuned.items() if key not in ("architecture", "arguments")}
+    card = replace(card, data=data, recipe=recipe)
+    (tmp_path / f"{name}.json").write_text(card.to_json())
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    app = open_app().run()
+    assert any(f"of {whose} test images right" in text.value for text in app.caption)
+    app.switch_page("pages/models.py").run()
+    assert not app.exception
+    (command,) = [block.value for block in app.code if "mnist_core.train" in block.value]
+    (shown,) = [block.value for block in app.json if '"learning_rate"' in block.value]
+    (tmp_path / "FILE").write_text(shown)
+    monkeypatch.chdir(tmp_path)
+    asked = parse_arguments(command.removeprefix("python -m mnist_core.train ").split())
+    assert (asked.name, asked.data) == (name, data)
+    assert asked.recipe == replace(
+        read_recipe(str(CHECKPOINTS / "studies" / "mlp.recipe.json")), arguments={"dropout": 0.1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("99999999", 99_999_999)]
+    + [(odd, None) for odd in ("", "100000000", "9" * 5000, "-1", "+1", "1.0", "1_0", " 1", "²", "٣")],
+)
+def test_a_whole_number_is_eight_digits_at_most(text, number):
+    assert whole_number(text) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["[x](//a.bc)", "`[x](//a.bc)`", "a\n\n[x](//a.bc)", "`" * 9 + "[x](//a.bc)", "x" * 999]
+)
+def test_text_from_outside_is_one_piece_of_code(text):
+    assert re.fullmatch(r"`[^`\n]{1,40}`", as_code(text))
 
 
 def test_without_any_checkpoint_the_app_says_how_to_make_one(monkeypatch, tmp_path):

@@ -157,6 +157,7 @@ def test_every_setting_is_in_the_address_and_is_read_back_from_it():
     [
         {"scale.box": "99"},
         {"scale.box": "x"},
+        {"scale.box": "9" * 5000},
         {"scale.box": "nan"},
         {"scale.bx": "20"},
         {"centre": "perhaps"},
@@ -174,6 +175,13 @@ def test_nonsense_in_the_address_is_named_and_the_usual_settings_stand(nonsense)
     assert any(next(iter(nonsense)) in warning.value for warning in app.warning)
     app = draw(app)
     assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(SEVEN_PNG).tensor[0].numpy()))
+
+
+@pytest.mark.parametrize("nonsense", [{"tab": "[here](//a.bc)"}, {"crop.[here](//a.bc)": "1"}])
+def test_nonsense_in_the_address_is_shown_letter_by_letter_and_never_as_a_link(nonsense):
+    (warning,) = open_page(**nonsense).warning
+    assert "[here](//a.bc)" in re.search("`([^`]*)`", warning.value)[1]
+    assert "](" not in re.sub("`[^`]*`", "", warning.value)
 
 
 def test_sense_in_the_address_is_no_nonsense():
@@ -273,7 +281,7 @@ def test_every_tab_opens_with_a_sample(tab, number):
     assert len(cards(app)) == len(STAGES)
 
 
-def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not(monkeypatch):
+def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not():
     name, labelled = loaders._load_samples(False)
     assert "scikit-learn" in name
     assert np.array_equal(labelled.images, load_embedded_digits().images)
@@ -326,7 +334,7 @@ def test_the_strip_and_every_stage_can_be_taken_away():
 def test_a_link_brings_a_sample_and_a_number_beyond_them_is_told():
     app = open_page(sample="3")
     assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(loaders.samples()[1].images[3]).tensor[0].numpy()))
-    for odd in ("10000000", "-1", "three", "²"):
+    for odd in ("10000000", "-1", "three", "²", "9" * 5000):
         app = open_page(sample=odd)
         assert not app.exception
         assert [warning.value for warning in app.warning] == ["The link asks for a sample that does not exist."]

@@ -69,11 +69,16 @@ def choose_data() -> str:
 def answered(card: Card, data: str) -> Answered | None:
     """The answers of one model; None, with a sentence on the page, where there are none to explore yet."""
     if data == MNIST:
+        if card.data != "mnist":
+            st.markdown(
+                f"{card.name} learned from other images than MNIST's, and its answers to MNIST's test images were "
+                "never kept. Choose other images above, or another model."
+            )
+            return None
         evaluation = loaders.evaluation(card)
         if evaluation is None:
             return None
-        images = loaders.mnist_test_images() if card.data == "mnist" else None
-        return Answered(data, evaluation, loaders.test_answers(card)[1], images)
+        return Answered(data, evaluation, loaders.test_answers(card)[1], loaders.mnist_test_images())
     if data == SCANS:
         bar = st.empty()
         labelled = loaders.scans(lambda share: _report(bar, share, "Reading the scans …"))
@@ -151,5 +156,6 @@ def _take_in(name: str, content: bytes) -> None:
         return
     finally:
         bar.empty()
+    state.forget_votes(OWN)  # they are kept by number, and other pictures have these numbers now
     state.keep_own(pictures, name)
     st.rerun()

@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_core.pictures import png
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
+from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
@@ -43,9 +44,9 @@ def read_link() -> None:
             state.put_back({state.SOURCE: DRAW})
         except ValueError:
             st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
-    if (number := st.query_params.get(state.SAMPLE)) and not state.knows_link(number):
-        if number.isdecimal() and int(number) < len(loaders.samples()[1].images):
-            state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: int(number)})
+    if (word := st.query_params.get(state.SAMPLE)) and not state.knows_link(word):
+        if (number := whole_number(word)) is not None and number < len(loaders.samples()[1].images):
+            state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
         else:
             st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
 
@@ -134,4 +135,4 @@ def _draw_example(name: str) -> None:
     example = next(example for example in EXAMPLES if example.name == name)
     strokes = example.drawn()
     state.draw(to_drawing(strokes, [example.width] * len(strokes)))
-    st.session_state[state.SOURCE] = DRAW
+    state.put_back({state.SOURCE: DRAW})

@@ -32,12 +32,20 @@ class Rival(NamedTuple):
     answers: Answered
 
 
-def _pressed(key: str) -> None:
-    """A cell or a digit's name was clicked."""
-    points = st.session_state[key]["selection"]["points"]
-    if points:
-        label, digit = points[-1]["customdata"]
-        select(None if label < 0 else int(label), None if digit < 0 else int(digit))
+def _pressed(key: str) -> tuple[int | None, int | None] | None:
+    """The label and the answer of the cell that was clicked, or of the digit's name."""
+    if not (points := st.session_state[key]["selection"]["points"]):
+        return None
+    label, digit = points[-1]["customdata"]
+    return None if label < 0 else int(label), None if digit < 0 else int(digit)
+
+
+def of_cell(kind: str, label: int | None, digit: int | None) -> tuple[int | None, int | None]:
+    """What a cell of the difference chooses among the images of a kind: the gallery goes by the first model's answer.
+
+    That model reads new mistakes right, and fixed and shared ones wrong: both in one cell would leave no image.
+    """
+    return (label, None) if kind == "New" or label == digit else (label, digit)
 
 
 def choose_door() -> str:
@@ -54,11 +62,16 @@ def show_matrix(answers: Answered) -> None:
         of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=150)
         diagonal = st.toggle("Hits", True, key="hits", bind="query-params", help="The diagonal: what was read right.")
     key = f"matrix {state.chart_turn()}"
+
+    def take() -> None:
+        if cell := _pressed(key):
+            select(*cell)
+
     chart.plotly_chart(
         loaders.matrix_figure(matrix, CELLS[of], diagonal),
         key=key,
         config=PRESSABLE,
-        on_select=lambda: _pressed(key),
+        on_select=take,
         selection_mode="points",
         alt=f"{MATRIX_SHOWS} The list of the most confused pairs below holds its mistakes and can be used with the "
         "keyboard.",
@@ -113,7 +126,9 @@ def choose_rival(card: Card, answers: Answered) -> Rival | None:
         return None
     name = st.selectbox("Compare with", [other.name for other in others], key="versus", bind="query-params")
     second = answered(next(other for other in others if other.name == name), answers.name)
-    if second is None or len(second.evaluation) != len(answers.evaluation):
+    if second is None:
+        return None
+    if len(second.evaluation) != len(answers.evaluation):
         st.markdown(f"{name} has no answers to these images.")
         return None
     return Rival(name, second)
@@ -135,11 +150,16 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
     )
     st.caption(f"{of_kind(kind, len(sets[kind]), card.name, rival.name)} The gallery shows them.")
     key = f"difference {state.chart_turn()}"
+
+    def take() -> None:
+        if cell := _pressed(key):
+            select(*of_cell(kind, *cell), "All")
+
     st.plotly_chart(
         difference_figure(card.name, answers, rival, pressable=True),
         key=key,
         config=PRESSABLE,
-        on_select=lambda: _pressed(key),
+        on_select=take,
         selection_mode="points",
         alt=difference_shows(card.name, rival.name),
     )

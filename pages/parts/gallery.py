@@ -94,8 +94,8 @@ def show_gallery(pictures: Sequence[Picture], open_picture: Callable[[int], None
     """`filled` counts how often something far from the gallery has filled it; it then comes into sight."""
 
     def press() -> None:
-        number = st.session_state[key]["pressed"]
-        if number in {picture.number for picture in pictures}:
+        number = st.session_state[key].get("pressed")
+        if type(number) is int and number in {picture.number for picture in pictures}:
             open_picture(number)
 
     shown = {"pictures": [picture._asdict() for picture in pictures], "filled": filled}

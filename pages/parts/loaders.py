@@ -81,7 +81,7 @@ def _evaluate(name: str, sha256: str, _card: Card) -> pd.DataFrame:
 
 
 def test_answers(card: Card) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and logits of a checkpoint on the test set; where they are broken `evaluation` has said so."""
+    """Labels and logits of a checkpoint on the test set; raises CheckpointError where they are missing or broken."""
     return _load_answers(card.name, card.sha256, card)
 
 

@@ -1,5 +1,6 @@
 """One image under the magnifying glass: every model's answer, what the answer rests on, and its neighbours."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +11,7 @@ from mnist_core.evaluate import softmax
 from mnist_core.explain import occlusion_map, saliency_map
 from mnist_core.pictures import png
 from mnist_core.reviews import verdict
-from mnist_core.words import percent
+from mnist_core.words import percent, whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
@@ -34,8 +35,8 @@ def show_image(card: Card, answers: Answered, number: int, chosen: tuple[int, ..
 
     @st.dialog("One image", width="large", on_dismiss=state.close_image, icon=":material/zoom_in:")
     def look() -> None:
-        now = state.opened()
-        _show(card, answers, int(now) if now and now.isdecimal() and int(now) < len(answers.evaluation) else number)
+        now = whole_number(state.opened() or "")
+        _show(card, answers, now if now is not None and now < len(answers.evaluation) else number)
 
     look()
 
@@ -133,15 +134,22 @@ def _take_vote(name: str, number: int) -> None:
 def _show_every_answer(answers: Answered, number: int) -> None:
     rows = []
     for card in loaders.shelf()[0]:
-        if answers.name == MNIST and card.data == "mnist":
-            probabilities = softmax(loaders.test_answers(card)[1][number : number + 1])[0]
-        elif answers.images is not None and loaders.classifier(card):
-            probabilities = softmax(loaders.ask(card, answers.images[number : number + 1], lambda share: None))[0]
-        else:
-            continue
-        prediction = Prediction("digit", probabilities, answers.images)
-        rows.append({"Model": card.name, "Reads": prediction.digit, "Confidence": percent(prediction.confidence)})
+        if (logits := _logits(card, answers, number)) is not None:
+            prediction = Prediction("digit", softmax(logits)[0], answers.images)
+            rows.append({"Model": card.name, "Reads": prediction.digit, "Confidence": percent(prediction.confidence)})
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads in this image.")
+
+
+def _logits(card: Card, answers: Answered, number: int) -> np.ndarray | None:
+    """One model's answer to one image, 1 x 10; None where it is neither kept nor can be asked for."""
+    if answers.name == MNIST and card.data == "mnist":
+        try:
+            return loaders.test_answers(card)[1][number : number + 1]
+        except CheckpointError:
+            pass  # the model itself may still answer
+    if answers.images is None or not loaders.classifier(card):
+        return None
+    return loaders.ask(card, answers.images[number : number + 1], lambda share: None)
 
 
 def _show_neighbours(card: Card, number: int, label: int, digit: int) -> None:

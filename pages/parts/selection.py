@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.evaluate import ORDERS, choose, read_numbers
-from mnist_core.words import percent
+from mnist_core.words import as_code, percent, whole_number
 from pages.parts import state
 from pages.parts.datasets import WHAT, Answered
 from pages.parts.gallery import Picture, Words, show_gallery
@@ -24,10 +24,10 @@ READS = {  # what may stand in an address
     "label": lambda text: text in DIGITS,
     "answer": lambda text: text in DIGITS,
     "sort": lambda text: text in ORDERS,
-    "sheet": lambda text: text.isdecimal() and int(text) > 0,
-    "doubts": lambda text: text.isdecimal() and int(text) > 0,
+    "sheet": lambda text: bool(whole_number(text)),
+    "doubts": lambda text: bool(whole_number(text)),
     "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
-    state.IMAGE: lambda text: text.isdecimal(),
+    state.IMAGE: lambda text: whole_number(text) is not None,
     state.LASSO: is_written,
 }
 
@@ -36,7 +36,7 @@ def misread(parameters: Mapping[str, str], options: Mapping[str, Collection[str]
     """The entries of the address that mean to be filters, or one of the page's options, and are none."""
     wrong = [key for key, text in parameters.items() if key in READS and not READS[key](text)]
     wrong += [key for key, text in parameters.items() if key in options and text not in options[key]]
-    return [f"{key}={parameters[key][:40]}" for key in wrong]
+    return [as_code(f"{key}={parameters[key]}") for key in wrong]
 
 
 def select(label: int | None, digit: int | None, show: str = "Wrong") -> None:
@@ -87,8 +87,11 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             )
     try:
         numbers = read_numbers(text or "", n)
-    except ValueError as error:
-        st.warning(str(error), icon=":material/search_off:")
+    except ValueError:
+        st.warning(
+            f"{as_code(text)} holds what is no image number. Write numbers and ranges, such as 947 or 1000-1010.",
+            icon=":material/search_off:",
+        )
         numbers = None
     fence = fenced_images(answers, st.session_state[state.MODEL])
     for inside in (fence, within):
@@ -127,7 +130,7 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
     if sure != (0, 100):
         chips.append((f"{sure[0]} to {sure[1]} % sure", unselect, {"sure": (0, 100)}))
     if text:
-        chips.append((f"numbers {text[:20]}", unselect, {"find": ""}))
+        chips.append((f"numbers {as_code(text[:20])}", unselect, {"find": ""}))
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):
         if not chips:
             # As high as a chip, so that the gallery stays where it is when one comes.
@@ -140,13 +143,10 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
 
 def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
     """The chosen images, fifty at a time."""
-    count = len(chosen)
-    if not count:
+    if chosen.empty:
         st.markdown(_why_empty(answers))
-        return
-    sheets = math.ceil(count / PAGE)
     sheet = 1
-    if sheets > 1:
+    if (sheets := math.ceil(len(chosen) / PAGE)) > 1:
         sheet = st.pagination(sheets, key="sheet", bind="query-params", max_visible_pages=5)
     numbers = tuple(chosen["index"])
     rows = chosen.iloc[(sheet - 1) * PAGE : sheet * PAGE]
@@ -154,6 +154,7 @@ def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
         Picture(row.index, answers.address(row.index), _caption(row), answers.in_words(row.index))
         for row in rows.itertuples(index=False)
     ]
+    # An empty one too: it stays where it is, and brings what was filled, or the sentence above, into sight.
     show_gallery(pictures, lambda number: state.open_image(number, numbers), "gallery", state.gallery_turn())
 
 

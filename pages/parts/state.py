@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from mnist_core.labelled import Pictures
 from mnist_core.preprocess import Pipeline, Trace
+from mnist_core.words import whole_number
 
 # Widgets with these keys keep their values across pages; the model also stands in the URL.
 MODEL, SOURCE, PEN, SAMPLE = "model", "source", "pen", "sample"
@@ -275,6 +276,10 @@ def votes_of(place: str) -> dict[int, str]:
     return {number: word for (where, number), word in all_votes().items() if where == place}
 
 
+def forget_votes(place: str) -> None:
+    st.session_state["votes"] = {key: word for key, word in all_votes().items() if key[0] != place}
+
+
 def keep_own(pictures: Pictures | None, name: str = "") -> None:
     st.session_state["own"] = (name, pictures) if pictures else None
 
@@ -289,8 +294,8 @@ def own() -> tuple[str, Pictures] | None:
 
 def wall() -> int:
     """The number of the wall of samples, from the address; the same number is the same wall."""
-    text = st.query_params.get("wall", "1")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
+    number = whole_number(st.query_params.get("wall", ""))
+    return 1 if number is None else number
 
 
 def reshuffle() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from mnist_core.preprocess import STAGES, Pipeline, Stage
+from mnist_core.words import as_code
 from pages.parts import state
 
 
@@ -130,12 +131,12 @@ def restore() -> None:
 
 def misread(parameters: Mapping[str, str], others: Mapping[str, Range | Choice]) -> list[str]:
     """The entries of a page's address that mean to be settings, or one of the page's other widgets, and are none."""
-    wrong = [f"{key}={text[:40]}" for key, text in parameters.items() if key in others and not others[key].reads(text)]
+    wrong = [f"{key}={text}" for key, text in parameters.items() if key in others and not others[key].reads(text)]
     for key, text in parameters.items():
         stage, _, name = key.partition(".")
         if stage not in CONTROLS:
             continue
         control = CONTROLS[stage].get(name) if name else Switch("", "")
         if control is None or key == "grey" or not control.reads(text):
-            wrong.append(f"{key}={text[:40]}")
-    return wrong
+            wrong.append(f"{key}={text}")
+    return [as_code(entry) for entry in wrong]
