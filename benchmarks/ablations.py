@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.pen import add_pen_argument, read_pen_digits, read_pen_others
-from benchmarks.quality import from_canvas, image_of
+from benchmarks.quality import from_canvas
 from benchmarks.tables import Tables
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import write_atomically
 from mnist_core.classifier import infer
 from mnist_core.data import Labelled, Splits, load_splits
+from mnist_core.labelled import read_scans
 from mnist_core.preprocess import to_tensor
 from mnist_core.train import RECIPES, Recipe, Run, fit
 from mnist_core.verdicts import evidence
@@ -75,9 +75,7 @@ def main() -> None:
     digits, others = read_pen_digits(options.pen, options.every), read_pen_others(options.pen, options.every)
     labels = np.array([digit.label for digit in digits])
     images, strange = (np.stack([drawn(numbered) for numbered in enumerate(some)]) for some in (digits, others))
-    scans = Labelled(
-        np.stack([image_of(np.uint8(scan * 255 / 16)) for scan in load_digits().images]), load_digits().target
-    )
+    scans = read_scans()
     rows = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.only:
         if name in rows:

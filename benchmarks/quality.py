@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from scipy import ndimage
-from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, form, place_anywhere, read_pen_digits, read_pen_others
@@ -27,6 +26,7 @@ from mnist_core.checkpoints import CHECKPOINTS, Limits, load_answers, load_check
 from mnist_core.classifier import infer
 from mnist_core.data import load_mnist
 from mnist_core.evaluate import accuracy, calibration_error, evaluate, reliability
+from mnist_core.labelled import read_scans
 from mnist_core.preprocess import Pipeline, to_tensor
 from mnist_core.strokes import CANVAS_SIDE, render
 from mnist_core.verdicts import evidence, judge, softmax
@@ -205,9 +205,8 @@ def main() -> None:
             show("pen digits", "98.50%", drawn.right(all_labels).mean())
             worst = min((answers.right(labels).mean(), width) for answers, width in zip(pen, WIDTHS, strict=True))
             show("pen digits, worst stroke width", "", worst[0], f" at {worst[1]}")
-            small = load_digits()
-            scans = each(image_of, [np.uint8(scan * 255 / 16) for scan in small.images])
-            show("scikit-learn's digits", "98.00%", scans.right(small.target).mean())
+            small = read_scans()
+            show("scikit-learn's digits", "98.00%", answers_to(small.images).right(small.labels).mean())
             for name, (answers, truth), bar in (
                 ("calibration error, MNIST test", (test, test_labels), "0.20 points"),
                 ("calibration error, pen digits", (drawn, all_labels), "1.50 points"),

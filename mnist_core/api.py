@@ -106,12 +106,13 @@ class Desk:
             self._answer([job for job in jobs if job[2].set_running_or_notify_cancel()])
 
     def _answer(self, jobs: list[Job]) -> None:
-        models: dict[str, tuple[DigitClassifier, list]] = {}
+        models: dict[tuple[str, str], tuple[DigitClassifier, list]] = {}
         for card, picture, answer in jobs:
             try:
-                if card.sha256 not in models:
-                    models[card.sha256] = self.load(card), []
-                classifier, read = models[card.sha256]
+                model = card.name, card.sha256
+                if model not in models:
+                    models[model] = self.load(card), []
+                classifier, read = models[model]
                 read.append((answer, classifier.pipeline.run(picture).without_the_way()))
             except Exception as error:
                 answer.set_exception(error)

@@ -134,7 +134,7 @@ class Card:
 def save_checkpoint(
     card: Card, model: nn.Module, labels: np.ndarray, logits: np.ndarray, folder: Path = CHECKPOINTS
 ) -> Card:
-    """Write weights, answers and card; the card goes last, so that what it describes is always there."""
+    """Write weights, answers and card; the card goes last, so that none describes what is not there."""
     ensure_name(card.name)
     weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
     card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})

@@ -37,7 +37,7 @@ class Prediction:
 
     @property
     def in_words(self) -> str:
-        """The verdict for a person: "7, sure", "4 or 9", "no digit", or why there is no ink."""
+        """The verdict for a person: "7, sure", "4 or 9", "No digit that I know", or why there is no ink."""
         if self.verdict == "blank":
             return self.reason
         if self.verdict == "not a digit":

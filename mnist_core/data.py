@@ -60,18 +60,22 @@ def load_mnist(split: Literal["train", "test"], progress: Progress | None = None
     """One half of MNIST, fetched from torchvision's mirrors where it is not on disk."""
     if split not in ("train", "test"):
         raise ValueError(f'MNIST has the splits "train" and "test", not {split!r}.')
-    from torchvision.datasets import MNIST  # seconds and 160 MB that a prediction must not pay for
+    # Seconds and 160 MB that a prediction must not pay for.
+    from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    folder = mnist_folder()
+    raw, half = mnist_folder() / "MNIST" / "raw", {"train": "train", "test": "t10k"}[split]
     try:
         with _one_download:
-            _make_whole(folder / "MNIST" / "raw", progress)
-        mnist = MNIST(folder, train=split == "train")
+            _make_whole(raw, progress)
+        images, labels = (
+            read(str(raw / f"{half}-{kind}-ubyte"))
+            for read, kind in ((read_image_file, "images-idx3"), (read_label_file, "labels-idx1"))
+        )
     except OSError as error:
         place = "the folder named by MNIST_DATA_DIR" if os.environ.get("MNIST_DATA_DIR") else "data/"
         reason = error.strerror or type(error).__name__
         raise DataUnavailable(f"MNIST cannot be read from or written to {place}: {reason}.") from error
-    return Labelled(mnist.data.numpy(), mnist.targets.numpy())
+    return Labelled(images.numpy(), labels.numpy())
 
 
 def load_embedded_digits() -> Labelled:

@@ -67,7 +67,7 @@ def _in_range(array: np.ndarray) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise InkError("The ink holds values that are not numbers (NaN or infinity).")
-    full = 65535 if array.dtype == np.uint16 else 255 if high > 1 + ROUNDING else 1
+    full = 1 if high <= 1 + ROUNDING else 255 if array.dtype != np.uint16 or high <= 255 else 65535
     if low < -ROUNDING or high > full * (1 + ROUNDING):
         raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
     return (array.astype(np.float32) / np.float32(full)).clip(0, 1)
@@ -78,6 +78,8 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
         if isinstance(source, Image.Image):
             return _read_image(source)
         with Image.open(source, formats=FORMATS) as image:
+            # A JPEG can be decoded small, which a photograph of a telephone is glad of.
+            image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
             return _read_image(image)
     except InkError:
         raise
@@ -93,7 +95,9 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
         raise InkError(
             f"{name} unpacks to more than {MAX_PIXELS // 1_000_000} megapixels. Bring a smaller one."
         ) from None
-    except Exception:  # decoders fail in as many ways as there are formats
+    except Exception as error:  # decoders fail in as many ways as there are formats
+        if isinstance(error, OSError) and error.errno:  # but this is the disk
+            raise InkError(f"{name} cannot be read: {error.strerror}.") from None
         raise InkError(f"{name} is cut off or broken: it could not be read to its end.") from None
 
 
@@ -113,10 +117,7 @@ def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:
     if image.format:
         facts["format"] = image.format
     if getattr(image, "is_animated", False):
-        facts["frame"] = "the first of several"
-        image.seek(0)
-    # A JPEG can be decoded small, which a photograph of a telephone is glad of.
-    image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
+        facts["frame"] = f"number {image.tell() + 1}" if image.tell() else "the first of several"
     image.load()
     picture = _brightness(image)
     if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
@@ -152,7 +153,7 @@ def _shallow(values: np.ndarray, full: int) -> np.ndarray:
     low, high = min(0.0, float(values.min())), float(values.max())
     if not np.isfinite([low, high]).all():
         raise InkError("The picture holds values that are not numbers (NaN or infinity).")
-    full = 1 if full == 255 and high <= 1 else full
+    full = 1 if high <= 1 else 255 if high <= 255 else full
     return (values - np.float32(low)) / np.float32(max(full, high - low))
 
 

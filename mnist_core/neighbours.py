@@ -113,7 +113,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="checkpoints (default: all that have no map yet)")
     parser.add_argument("--folder", type=Path, default=CHECKPOINTS, help="where they lie (default: checkpoints/)")
     options = parser.parse_args(arguments)
-    cards = [card for card in list_checkpoints(options.folder)[0] if card.data == "mnist"]
+    found, errors = list_checkpoints(options.folder)
+    for error in errors:
+        print(error, file=sys.stderr)
+    cards = [card for card in found if card.data == "mnist"]
+    if not (cards or options.names):
+        print(f"There is no checkpoint of MNIST in {options.folder}.", file=sys.stderr)
+        return 1
     names = options.names or [card.name for card in cards if is_lacking(card, options.folder)]
     if not names:
         print("Every checkpoint has its map.")

@@ -25,7 +25,10 @@ def record(**entries: dict) -> dict:
 
 
 PREDICTION = record(
-    digit={"anyOf": [DIGIT, {"type": "null"}], "description": "The likeliest digit; null where nothing is drawn."},
+    digit={
+        "anyOf": [DIGIT, {"type": "null"}],
+        "description": "The likeliest digit; null where nothing is drawn or it is no digit.",
+    },
     confidence=SHARE,
     probabilities={"type": "array", "items": SHARE, "minItems": DIGITS, "maxItems": DIGITS},
     top={"type": "array", "items": record(digit=DIGIT, probability=SHARE), "maxItems": 3},
@@ -50,6 +53,7 @@ ERRORS = {
     413: f"The body has more than {MAX_BODY // 1_000_000} MB.",
     415: "The body is of a kind that is not taken.",
     422: "There is no picture in the body, or none that can be read.",
+    500: "This should not have happened; the server's log says more.",
     503: "There is no model, or too many pictures are waiting; Retry-After says when to come again.",
 }
 

@@ -153,6 +153,8 @@ class Stages:
         folder = self.folder / self._name(path) if self.several else self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            for earlier in folder.glob("[1-9]_*.png"):  # of other ink, which may have gone further
+                earlier.unlink()
             for number, step in enumerate(trace.steps, 1):
                 (folder / f"{number}_{step.stage.name}.png").write_bytes(step_png(step))
         except OSError as error:

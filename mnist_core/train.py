@@ -208,8 +208,8 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         order = torch.randperm(len(images), generator=generator.manual_seed(_seed(recipe.seed, epoch)))
         torch.manual_seed(_seed(recipe.seed, epoch, rank + 1))  # dropout
         generator.manual_seed(_seed(recipe.seed, epoch, rank + 1, 1))  # augmentation
-        strength = min(1, (1 - epoch / recipe.epochs) / recipe.fade) if recipe.fade else 1
         seen = torch.zeros(3, device=device)  # summed loss, right answers, images
+        strength = min(1, (1 - epoch / recipe.epochs) / recipe.fade) if recipe.fade else 1
         model.train()
         with tqdm(range(batches), f"epoch {epoch + 1:>2}/{recipe.epochs}", leave=False, disable=not progress) as bar:
             for batch in bar:
@@ -452,11 +452,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="MNIST (60,000 images), or the 1,797 small digits inside scikit-learn, which need no network",
     )
     how = parser.add_argument_group("how (default: the recipe of the architecture)")
-    how.add_argument("--epochs", type=_at_least_one, metavar="N", help="passes over the training images")
-    how.add_argument("--batch-size", type=_at_least_one, metavar="N", help="images a step, over all processes")
-    how.add_argument("--learning-rate", type=_positive, metavar="X", help="the peak of the one-cycle schedule")
+    how.add_argument("--epochs", type=at_least_one, metavar="N", help="passes over the training images")
+    how.add_argument("--batch-size", type=at_least_one, metavar="N", help="images a step, over all processes")
+    how.add_argument("--learning-rate", type=positive, metavar="X", help="the peak of the one-cycle schedule")
     how.add_argument(
-        "--seed", type=_not_negative, metavar="N", help="the same seed on the same CPU gives the same weights"
+        "--seed", type=not_negative, metavar="N", help="the same seed on the same CPU gives the same weights"
     )
     how.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="default: the fastest there is"
@@ -470,25 +470,29 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="where the checkpoint goes (default: checkpoints/)",
     )
     files.add_argument(
-        "--name", type=_name, metavar="NAME", help="what the checkpoint is called (default: its architecture)"
+        "--name",
+        type=_name,
+        metavar="NAME",
+        help="what the checkpoint is called (default: its architecture, with _embedded or _tuned behind it where the "
+        "data or the recipe is not the shipped one's)",
     )
     files.add_argument("--resume", action="store_true", help="go on after the last whole epoch of a stopped run")
     return parser.parse_args(arguments)
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
     if not text.isdecimal() or (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return value
 
 
-def _not_negative(text: str) -> int:
+def not_negative(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -517,9 +521,13 @@ def read_recipe(text: str) -> Recipe:
                 raise argparse.ArgumentTypeError(f"{place} asks for what no recipe has: {', '.join(sorted(unknown))}")
         recipe = Recipe(**found | {"augmentation": None if bent is None else Augmentation(**bent)})
         build(recipe.architecture, **recipe.arguments)
-        ends = _at_least_one(str(recipe.epochs)), _at_least_one(str(recipe.batch_size)), _not_negative(str(recipe.seed))
-        numbers = [recipe.weight_decay, *asdict(recipe.augmentation or Augmentation()).values(), *ends]
-        if not all(0 <= number < math.inf for number in numbers) or _positive(str(recipe.learning_rate)) > 1e3:
+        for count in (recipe.epochs, recipe.batch_size):
+            at_least_one(str(count))
+        for count in (recipe.seed, recipe.written, recipe.others, recipe.scanned):
+            not_negative(str(count))
+        numbers = [recipe.weight_decay, *asdict(recipe.augmentation or Augmentation()).values()]
+        bounded = all(0 <= number < math.inf for number in numbers) and positive(str(recipe.learning_rate)) <= 1e3
+        if not (bounded and 0 <= recipe.fade <= 1 and 0 <= recipe.average < 1):
             raise ValueError("a number is out of bounds")
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{place} cannot be read: {error.strerror}") from None
@@ -533,8 +541,9 @@ def train(options: argparse.Namespace) -> Card | None:
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate", "seed")}
     recipe = options.recipe or RECIPES[options.architecture]
     recipe = replace(recipe, **{k: v for k, v in chosen.items() if v is not None})
-    # A recipe of one's own must not take the place of the shipped checkpoint unless it is told to.
-    name = options.name or options.architecture or f"{recipe.architecture}_tuned"
+    # A recipe or data of one's own must not take the place of the shipped checkpoint unless it is told to.
+    own = ("_tuned" if options.recipe else "") + ("_embedded" if options.data == "embedded" else "")
+    name = options.name or recipe.architecture + own
     device = choose_device(options.device)
     if distributed := "RANK" in os.environ:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

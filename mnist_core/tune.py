@@ -34,7 +34,7 @@ from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import CheckpointError, ensure_name, write_atomically
 from mnist_core.data import ROOT, DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.studies import STUDIES, Study, StudyError, save_study
-from mnist_core.train import RECIPES, Recipe, Run, TrainingError, choose_device, fit
+from mnist_core.train import RECIPES, Recipe, Run, TrainingError, at_least_one, choose_device, fit, not_negative
 
 if TYPE_CHECKING:
     from optuna import Study as Search
@@ -179,7 +179,7 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
     trial.set_user_attr("begun", trial.number)
     trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
     # Drawn from the trial's own number: resumed or shared out, no two trials draw the same numbers.
-    trial.study.sampler = _sampler(options.seed * 1_000_003 + trial.number)
+    trial.study.sampler = _sampler((options.seed * 1_000_003 + trial.number) % 2**32)
     *earlier, this = trial.study.get_trials(deepcopy=False)[: trial.number + 1]
     if "failed_trial" not in this.system_attrs and sum(t.state.name != "FAIL" for t in earlier) >= options.trials:
         raise OneTooMany
@@ -295,11 +295,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m mnist_core.tune", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__
     )
     parser.add_argument("--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME")
-    parser.add_argument("--trials", type=_at_least_one, default=30, metavar="N", help="in all, by all workers (30)")
-    parser.add_argument("--epochs", type=_at_least_one, default=5, metavar="N", help="of a trial (5)")
-    parser.add_argument("--images", type=_at_least_one, metavar="N", help="training images of a trial (all)")
+    parser.add_argument("--trials", type=at_least_one, default=30, metavar="N", help="in all, by all workers (30)")
+    parser.add_argument("--epochs", type=at_least_one, default=5, metavar="N", help="of a trial (5)")
+    parser.add_argument("--images", type=at_least_one, metavar="N", help="training images of a trial (all)")
     parser.add_argument("--data", choices=["mnist", "embedded"], default="mnist", help="as mnist_core.train has it")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is drawn (1)")
+    parser.add_argument("--seed", type=not_negative, default=1, metavar="N", help="of what is drawn (1)")
     parser.add_argument("--name", metavar="NAME", help="of the study (default: its architecture)")
     parser.add_argument(
         "--storage",
@@ -309,7 +309,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--heartbeat",
-        type=_at_least_one,
+        type=at_least_one,
         default=HEARTBEAT,
         metavar="SECONDS",
         help=f"a worker silent for three of these has died ({HEARTBEAT})",
@@ -320,12 +320,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.name = options.name or options.architecture
     return options
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return value
 
 
 def load_part(data: str, images: int | None) -> Splits:

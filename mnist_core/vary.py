@@ -56,9 +56,7 @@ def vary(image: np.ndarray, values: Mapping[str, float], along: str | None = Non
         at[along] = positions
     still = torch.as_tensor(image, dtype=torch.float32).expand(n, SIDE, SIDE)
     changes = Changes(at["rotation"], at["size"], at["size"], at["slant"], at["right"], at["down"], at["pen"])
-    moves = torch.stack(
-        [at[name] != DIALS[name].usual for name in ("rotation", "size", "slant", "right", "down", "pen")]
-    )
+    moves = torch.stack([at[name] != DIALS[name].usual for name in MOVES])
     # Drawing an image anew softens it a little; what is not moved stays the very image.
     moved = torch.where(moves.any(dim=0)[:, None, None], change(still, changes), still)
     grain = torch.randn(SIDE, SIDE, generator=torch.Generator().manual_seed(0))

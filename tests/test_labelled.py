@@ -106,6 +106,26 @@ def test_a_file_that_unpacks_to_gigabytes_is_stopped_at_the_limit():
     assert peak < 60_000_000
 
 
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_a_limit_is_not_unpacked(packed):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", packed) as archive:
+        archive.writestr("7/bomb.png", bytes(50_000_000))
+    tracemalloc.start()
+    pictures = read_archive(bomb.getvalue())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "not read" in reasons(pictures)["7/bomb.png"]
+    assert peak < 5_000_000
+
+
+def test_what_is_refused_for_its_size_uses_up_what_may_be_unpacked(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_PICTURE_BYTES", 100_000)
+    monkeypatch.setattr(labelled, "MAX_UNPACKED", 300_000)
+    pictures = read_archive(pack({f"7/{n}.png": bytes(1_000_000) for n in range(9)}))
+    assert sum("The archive unpacks to more" in reason for reason in reasons(pictures).values()) == 6
+
+
 def test_a_file_whose_header_lies_about_its_size_is_skipped():
     content = bytearray(pack({"7/lie.png": as_png(SEVEN)}))
     entry = content.rfind(b"PK\1\2")

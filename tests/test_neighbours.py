@@ -88,3 +88,5 @@ def test_the_command_computes_what_is_lacking_and_nothing_twice(save_untrained, 
     np.testing.assert_array_equal(found.labels, pictures[0].labels[found.neighbours])
     assert main(["--folder", str(tmp_path)]) == 0
     assert "Every checkpoint has its map" in capsys.readouterr().out
+    assert main(["--folder", str(tmp_path / "nowhere")]) == 1
+    assert "no checkpoint of MNIST" in capsys.readouterr().err

@@ -181,6 +181,8 @@ def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(as
         np.testing.assert_array_equal(np.asarray(image), np.uint8(np.round(seen * 255)))
     ask(pictures / "seven.png", pictures / "seven.png", pictures / "blank.png", "--stages", tmp_path / "several")
     assert sorted(path.name for path in (tmp_path / "several").iterdir()) == ["blank.png", "seven.png", "seven.png (2)"]
+    ask(pictures / "blank.png", "--stages", tmp_path / "one")
+    assert len(list((tmp_path / "one").iterdir())) < len(names), "stages of other ink were left"
     status, _, err = ask(pictures / "seven.png", "--stages", pictures / "notes.txt")
     assert status == 1
     assert "cannot be written" in err

@@ -314,6 +314,7 @@ PICTURES = {
     "floats a rounding beyond 1": grey_canvas() / 255 * 1.004 - 0.002,
     "whole numbers": grey_canvas().astype(np.int64),
     "16-bit array": grey_canvas().astype(np.uint16) * 257,
+    "16-bit array of 8-bit values": grey_canvas().astype(np.uint16),
     "RGBA floats": canvas() / 255,
     "Fortran order": np.asfortranarray(grey_canvas()),
     "grey picture": GREY,
@@ -329,6 +330,7 @@ PICTURES = {
     "PNG": file_of(GREY, "PNG"),
     "PNG of white on transparent": file_of(WHITE_CUT_OUT.convert("RGBA"), "PNG"),
     "16-bit PNG": file_of(DEEP, "PNG"),
+    "16-bit PNG of 8-bit values": file_of(Image.fromarray(grey_canvas().astype(np.uint16)), "PNG"),
     "BMP": file_of(GREY, "BMP"),
     "GIF": file_of(GREY, "GIF"),
     "animated GIF": file_of(GREY, "GIF", save_all=True, append_images=[BLANK]),
@@ -343,6 +345,7 @@ PICTURES = {
 }
 LOSSY_PICTURES = {
     "two colours": GREY.convert("1"),
+    "16-bit mask": (grey_canvas() > 127).astype(np.uint16),
     "truth values": grey_canvas() > 127,
     "1-bit PNG": file_of(GREY.convert("1"), "PNG"),
     "palette with transparency": file_of(CUT_OUT.convert("RGBA").quantize(16), "PNG"),

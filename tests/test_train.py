@@ -28,7 +28,7 @@ from mnist_core.train import RECIPES, Recipe, Run, TrainingError, ensure_room, f
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
-QUICK = ["--architecture", "mlp", "--data", "embedded", "--device", "cpu", "--batch-size", "100"]
+QUICK = ["--architecture", "mlp", "--name", "mlp", "--data", "embedded", "--device", "cpu", "--batch-size", "100"]
 
 
 @pytest.fixture(scope="module", autouse=True)

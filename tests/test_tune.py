@@ -96,6 +96,9 @@ def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
         ('{"architecture": "mlp", "epochs": 0}', "'0' is not a whole number"),
         ('{"architecture": "mlp", "epochs": 3, "learning_rate": "fast"}', "'fast' is not a number"),
         ('{"architecture": "mlp", "epochs": 3, "weight_decay": -1}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "average": 1.5}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "written": -5}', "'-5' is not a whole number"),
+        ('{"architecture": "mlp", "epochs": 3, "others": 2.5}', "'2.5' is not a whole number"),
     ],
 )
 def test_what_is_no_recipe_is_told_in_a_sentence(tmp_path, capsys, content, told):
