@@ -27,8 +27,10 @@ from pages.parts.error_charts import map_chart
 
 def shelf() -> tuple[list[Card], list[str]]:
     """The usable checkpoints, and a sentence for each that is not. Read again when a file changes."""
-    stamps = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(CHECKPOINTS.iterdir()))
-    return _read_shelf(stamps)
+    # Not what a training writes beside them after each epoch, which may be gone again before it is looked at.
+    cards = sorted(CHECKPOINTS.glob("*.json"))
+    files = (file for card in cards for file in (card, card.with_suffix(".safetensors")))
+    return _read_shelf(tuple((file.name, file.stat().st_mtime_ns) for file in files if file.is_file()))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
