@@ -30,6 +30,13 @@ def address() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def bare_address(tmp_path_factory) -> Iterator[str]:
+    """A server that has no MNIST and cannot fetch it."""
+    with serve(MNIST_DATA_DIR=str(tmp_path_factory.mktemp("empty")), https_proxy="http://127.0.0.1:9") as address:
+        yield address
+
+
 @pytest.fixture
 def open_page(chromium: Browser, address: str) -> Iterator:
     """A function that opens a path of the dashboard in a visitor's own browser; no page may throw an exception."""

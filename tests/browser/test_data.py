@@ -1,22 +1,12 @@
 """The data page in a real browser: a lasso fills the wall, a shuffle changes it, a visitor's own hand is measured."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.serving import serve
 from tests.browser.visitor import PHONE, answer, draw, gallery, settle
 
 SEVEN = [[(70, 70), (200, 70), (120, 220)]]
-
-
-@pytest.fixture(scope="module")
-def bare_address(tmp_path_factory) -> Iterator[str]:
-    """A server that has no MNIST and cannot fetch it."""
-    with serve(MNIST_DATA_DIR=str(tmp_path_factory.mktemp("empty")), https_proxy="http://127.0.0.1:9") as address:
-        yield address
 
 
 def test_a_shuffle_is_another_wall_and_its_link_brings_the_same(open_page):

@@ -14,11 +14,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from mnist_core.strokes import place
-from tests.browser.visitor import PHONE, answer, canvas_box, draw, touch
+from tests.browser.visitor import PHONE, answer, canvas_box, draw, settle, touch
 
 SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
 ONE = [[(140, 50), (138, 230)]]
-HAND = 600  # milliseconds: no hand is faster from one button to the next
 PEN_DIGITS = Path(os.environ.get("MNIST_DATA_DIR", "-")) / "pen" / "digits.jsonl.gz"
 
 
@@ -63,9 +62,9 @@ def test_a_stroke_after_undo_continues_the_drawing_that_is_seen(open_page):
     draw(page, [[(70, 62), (190, 60)]])
     expect(answer(page)).not_to_have_text("–")
     draw(page, [[(40, 250), (250, 250)]])
-    page.wait_for_timeout(1000)
+    settle(page)
     button(page, "undo").click()
-    page.wait_for_timeout(1000)
+    settle(page)
     draw(page, [[(190, 60), (150, 140), (120, 230)]])
     expect(answer(page)).to_have_text("7")
 
@@ -114,11 +113,11 @@ def test_strokes_drawn_faster_than_answers_come_are_all_kept(open_page):
     page = open_page()
     draw(page, [[(60 + 16 * n, 60), (60 + 16 * n, 200)] for n in range(10)])
     expect(button(page, "undo")).to_be_enabled()
-    page.wait_for_timeout(HAND)
+    settle(page)
     assert dark_pixels(page) > 10 * 140 * 10, "strokes were lost"
     for _ in range(11):
         button(page, "undo").dispatch_event("click")  # which a disabled button does not hear
-        page.wait_for_timeout(HAND)
+        settle(page)
     expect(answer(page)).to_have_text("–")
 
 
@@ -135,12 +134,12 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
     page = open_page()
     button(page, "example-7").click()
     expect(answer(page)).to_have_text("7")
-    page.wait_for_timeout(HAND)
+    settle(page)
     button(page, "right").click()
     expect(page.get_by_text("Counted as a 7")).to_be_visible()
     button(page, "example-1").click()
     expect(answer(page)).to_have_text("1")
-    page.wait_for_timeout(HAND)
+    settle(page)
     page.get_by_role("button", name="It is another digit").click()
     button(page, "is_4").click()
     expect(page.get_by_text("Counted as a 4")).to_be_visible()
@@ -162,7 +161,7 @@ def test_image_and_tensor_can_be_taken_away(open_page):
     page = open_page()
     button(page, "example-3").click()
     expect(answer(page)).to_have_text("3")
-    page.wait_for_timeout(HAND)
+    settle(page)
     page.get_by_role("button", name="Take it away").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Image, 28 x 28 PNG").click()
@@ -180,7 +179,7 @@ def test_every_model_can_be_asked_about_the_same_ink(open_page):
     page = open_page()
     button(page, "example-8").click()
     expect(answer(page)).to_have_text("8")
-    page.wait_for_timeout(HAND)
+    settle(page)
     page.get_by_text("What do the other models say?").click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
@@ -253,7 +252,7 @@ def test_digits_that_people_wrote_with_a_pen_are_read(open_page):
             wanted[written["label"]] -= 1
             draw(page, [stroke.tolist() for stroke in place(written["strokes"], 190, (140, 140))])
             expect(answer(page)).not_to_have_text("–")
-            page.wait_for_timeout(700)
+            settle(page)
             read[number] = (written["label"], answer(page).inner_text())
             button(page, "clear").click()
             expect(answer(page)).to_have_text("–")

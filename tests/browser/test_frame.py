@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.serving import serve
-from tests.browser.visitor import PHONE
+from tests.browser.visitor import PHONE, settle
 
 
 @pytest.mark.parametrize("path", ["models", "preprocessing"])
@@ -50,5 +50,5 @@ def test_a_model_can_be_chosen_on_its_card(open_page):
 @pytest.mark.parametrize("path", ["", "models", "preprocessing"])
 def test_nothing_is_wider_than_a_phone(open_page, path):
     page = open_page(path, viewport=PHONE)
-    page.wait_for_timeout(1500)
+    settle(page)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
