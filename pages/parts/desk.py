@@ -60,11 +60,7 @@ def write_link() -> None:
         state.SAMPLE: str(st.session_state[state.SAMPLE]) if source == SAMPLE else "",
     }
     for name, word in words.items():
-        if not word:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != word:
-            state.knows_link(word)
-            st.query_params[name] = word
+        state.write_link(name, word)
 
 
 def _choose_drawing() -> bytes | None:

@@ -110,6 +110,15 @@ def knows_link(word: str) -> bool:
     return before
 
 
+def write_link(name: str, word: str) -> None:
+    """A link's word into the address, where the visit then knows it; "" takes it away."""
+    if not word:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != word:
+        knows_link(word)
+        st.query_params[name] = word
+
+
 def board() -> Board:
     return st.session_state.setdefault("board", Board())
 
