@@ -48,6 +48,14 @@ def uses_streamlit_cache(source: str) -> bool:
     return any(name and name.startswith(("cache_data", "cache_resource")) for name in names)
 
 
+def writes_session(source: str) -> bool:
+    """Whether a file changes an entry of st.session_state or of the page's address by itself."""
+    stored = (
+        n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)
+    )
+    return any(ast.unparse(value).endswith(("session_state", "query_params")) for value in stored)
+
+
 def holds_normalisation(source: str) -> bool:
     numbers = (
         n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, float)
@@ -69,6 +77,8 @@ def breaches(house: dict[str, str]) -> list[str]:
             found.append(f"{path} only hands names on")
         if uses_streamlit_cache(source) and path != "pages/parts/loaders.py":
             found.append(f"{path} caches, which only pages/parts/loaders.py does")
+        if writes_session(source) and path != "pages/parts/state.py":
+            found.append(f"{path} writes what is kept for a visitor, which only pages/parts/state.py does")
         for name in imports(path, source):
             top, *below = name.split(".")
             if place == "mnist_core":
@@ -122,6 +132,8 @@ LONG = "\n" * SMALLEST_ROOM
         ("streamlit_app.py", "from streamlit import cache_resource", "caches"),
         ("pages/draw.py", "from streamlit_drawable_canvas import st_canvas", "calls the canvas"),
         ("pages/parts/charts.py", "import streamlit", "knows streamlit"),
+        ("pages/draw.py", "st.session_state['pen'] = 3", "writes what is kept"),
+        ("pages/draw.py", "st.query_params['pen'] = '3'", "writes what is kept"),
         ("pages/draw.py", "MEAN = 0.1307", "constants of normalisation"),
     ],
 )
