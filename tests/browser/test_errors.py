@@ -183,6 +183,7 @@ def test_two_models_are_compared(open_page, evaluations):
     expect(chip(page, f"labelled {label}")).to_be_visible()
     expect_gallery(page, {number for number in comparison.new.tolist() if first["label"][number] == label})
     chip(page, f"labelled {label}").click()
+    settle(page)
     page.get_by_text("Shared", exact=True).click()
     expect_gallery(page, set(comparison.shared.tolist()))
 
