@@ -26,7 +26,7 @@ from mnist_core.labelled import ArchiveError, read_folder, read_scans
 from mnist_core.preprocess import to_tensor
 from mnist_core.reviews import corrected
 from mnist_core.verdicts import softmax
-from mnist_core.words import percent
+from mnist_core.words import as_code, percent, whole_number
 
 
 def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
@@ -237,10 +237,10 @@ def read_numbers(text: str, below: int) -> set[int] | None:
     """The image numbers that a text such as "947, 1000-1010" asks for; None where it asks for nothing."""
     numbers: set[int] = set()
     for part in text.replace(",", " ").split():
-        first, dash, last = part.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash) and max(len(first), len(last)) < 9):
-            raise ValueError(f"{part!r} is no image number. Write numbers and ranges, such as 947 or 1000-1010.")
-        numbers |= set(range(int(first), min(int(last or first) + 1, below)))
+        ends = [whole_number(end) for end in part.split("-")]
+        if None in ends or len(ends) > 2:
+            raise ValueError(f"{as_code(part)} is no image number. Write numbers and ranges, such as 947 or 1000-1010.")
+        numbers |= set(range(ends[0], min(ends[-1] + 1, below)))
     return numbers if text.replace(",", " ").split() else None
 
 

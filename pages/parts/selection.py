@@ -87,11 +87,8 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             )
     try:
         numbers = read_numbers(text or "", n)
-    except ValueError:
-        st.warning(
-            f"{as_code(text)} holds what is no image number. Write numbers and ranges, such as 947 or 1000-1010.",
-            icon=":material/search_off:",
-        )
+    except ValueError as error:
+        st.warning(str(error), icon=":material/search_off:")
         numbers = None
     fence = fenced_images(answers, st.session_state[state.MODEL])
     for inside in (fence, within):

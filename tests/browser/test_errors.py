@@ -54,6 +54,7 @@ def click_cell(page: Page, row: int, column: int) -> None:
 
 def expect_gallery(page: Page, numbers: set[int]) -> None:
     expect(page.get_by_text(re.compile(rf"^{len(numbers):,} images?$"))).to_be_visible()
+    expect(page.locator(".st-key-gallery img")).to_have_count(min(50, len(numbers)))
     settle(page)
     shown = gallery(page)
     assert shown <= numbers
