@@ -1,5 +1,7 @@
 """How numbers and names are said, on a page and on a terminal alike."""
 
+import re
+
 
 def percent(share: float) -> str:
     """A share in words that never round up to certainty or down to nothing."""
@@ -16,6 +18,11 @@ def whole_number(text: str) -> int | None:
 def as_code(text: str) -> str:
     """A text from outside in Markdown, letter by letter: nothing in it may become a link."""
     return f"`{printable(text).replace('`', '')[:40]}`"
+
+
+def as_written(text: str) -> str:
+    """A text from outside in Markdown among other words: its signs are shown, and mean nothing."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def printable(name: str) -> str:

@@ -16,7 +16,7 @@ from mnist_core import DigitClassifier
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.strokes import place, render
 from mnist_core.train import parse_arguments, read_recipe
-from mnist_core.words import as_code, whole_number
+from mnist_core.words import as_code, as_written, whole_number
 from pages.parts import loaders
 from pages.parts.examples import EXAMPLES
 
@@ -168,6 +168,11 @@ def test_a_whole_number_is_eight_digits_at_most(text, number):
 )
 def test_text_from_outside_is_one_piece_of_code(text):
     assert re.fullmatch(r"`[^`\n]{1,40}`", as_code(text))
+
+
+def test_no_sign_of_a_name_from_outside_means_anything_in_markdown():
+    assert as_written("my 3_$x$ [1](//a.bc) :smile:.png") == r"my 3\_\$x\$ \[1\]\(\/\/a\.bc\) \:smile\:\.png"
+    assert as_written("Ziffer ü") == "Ziffer ü"
 
 
 def test_without_any_checkpoint_the_app_says_how_to_make_one(monkeypatch, tmp_path):

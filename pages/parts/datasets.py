@@ -12,6 +12,7 @@ from mnist_core.data import mnist_is_here
 from mnist_core.evaluate import evaluate, softmax
 from mnist_core.labelled import MAX_PICTURES, ArchiveError, read_archive
 from mnist_core.pictures import png
+from mnist_core.words import as_written
 from pages.parts import loaders, state
 from pages.parts.pictures import data_address, placeholder
 
@@ -136,6 +137,7 @@ def choose_archive() -> None:
         return
     name, pictures = kept
     with st.container(horizontal=True, vertical_alignment="center"):
+        name = as_written(name)
         words = f"{len(pictures.names):,} pictures of {name}" if pictures.names else f"No picture of {name} can be used"
         st.markdown(f"**{words}**" + (f", {len(pictures.skipped):,} left out." if pictures.skipped else "."))
         st.button("Bring another", icon=":material/close:", type="tertiary", on_click=state.keep_own, args=[None])

@@ -7,7 +7,7 @@ import streamlit as st
 from mnist_core.pictures import png
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
-from mnist_core.words import whole_number
+from mnist_core.words import as_written, whole_number
 from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
@@ -89,7 +89,7 @@ def _choose_picture(source: str) -> bytes | None:
     if not (brought := state.brought()):
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"On the desk: {brought.name}")
+        st.caption(f"On the desk: {as_written(brought.name)}")
         st.button("Put away", icon=":material/close:", type="tertiary", on_click=state.put_away)
     return brought.content
 

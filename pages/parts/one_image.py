@@ -11,7 +11,7 @@ from mnist_core.evaluate import softmax
 from mnist_core.explain import occlusion_map, saliency_map
 from mnist_core.pictures import png
 from mnist_core.reviews import verdict
-from mnist_core.words import percent, whole_number
+from mnist_core.words import as_written, percent, whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
@@ -51,7 +51,7 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         _show_lens(classifier, answers, number, digit)
     with right:
         colour = "blue" if label == digit else "red"
-        st.markdown(f"**{answers.called(number)}**: labelled **{label}**, read as :{colour}[**{digit}**]")
+        st.markdown(f"**{as_written(answers.called(number))}**: labelled **{label}**, read as :{colour}[**{digit}**]")
         st.caption(f"{percent(row['confidence'])} sure; the label got {percent(answers.probabilities(number)[label])}.")
         st.plotly_chart(
             probabilities_chart(answers.probabilities(number), digit),
