@@ -9,7 +9,7 @@ from mnist_core.evaluate import confusion_matrix, per_digit
 from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
-from pages.parts.datasets import MNIST, OWN, WHAT, Answered, answered, choose_archive, choose_data, show_fetch
+from pages.parts.datasets import MNIST, OWN, Answered, about, answered, choose_archive, choose_data, show_fetch
 from pages.parts.doors import (
     CELLS,
     COLOURS,
@@ -36,8 +36,9 @@ REVIEWS = (
 FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
 
 
-def show_summary(answers: Answered) -> None:
-    st.markdown(" · ".join(facts(answers)), help=f"{WHAT[answers.name]} {REVIEWS}")
+def show_summary(card: Card, answers: Answered) -> None:
+    reviews = f" {REVIEWS}" if answers.name == MNIST else ""
+    st.markdown(" · ".join(facts(answers)), help=about(card, answers.name) + reviews)
 
 
 def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
@@ -117,9 +118,9 @@ if data == OWN:
     choose_archive()
 answers = answered(card, data)
 if answers is None:
-    st.caption(WHAT[data])
+    st.caption(about(card, data))
     st.stop()
-show_summary(answers)
+show_summary(card, answers)
 doors, gallery = st.columns(2, gap="medium")
 within = rival = None
 with doors:

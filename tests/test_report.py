@@ -11,7 +11,7 @@ from PIL import Image
 
 from mnist_core.evaluate import evaluate
 from pages.parts.charts import BELOW_AND_ABOVE
-from pages.parts.datasets import Answered
+from pages.parts.datasets import SCANS, Answered
 from pages.parts.doors import Rival, verdict_of
 from pages.parts.pictures import laid_over, placeholder
 from pages.parts.report import MISTAKES, whole_report
@@ -55,6 +55,12 @@ def test_the_names_of_files_are_words_and_never_markup(card, answers):
     assert "&lt;img src=x&gt;" in page
     assert "<img src=x>" not in page
     assert 'e" onload' not in page
+
+
+def test_a_model_that_learned_from_the_scans_is_said_to_know_them(card, answers):
+    scans = replace(answers, name=SCANS)
+    assert "learned from most of them" in whole_report(replace(card, data="embedded"), scans)
+    assert "learned from most of them" not in whole_report(replace(card, data="mnist"), scans)
 
 
 def charts(page: str) -> int:

@@ -54,6 +54,13 @@ class Answered:
         return f"{self.called(number)}: labelled {row['label']:.0f}, read as {row['digit']:.0f}{end}"
 
 
+def about(card: Card, data: str) -> str:
+    """What the images are, and whether the model knows them already."""
+    if data == SCANS and card.data != "mnist":
+        return f"{WHAT[data]} {card.name} learned from most of them, so that they say little about it."
+    return WHAT[data]
+
+
 def choose_data() -> str:
     return st.segmented_control(
         "Images",

@@ -15,7 +15,7 @@ from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_mat
 from mnist_core.reviews import corrected, verdict
 from mnist_core.words import percent
 from pages.parts.charts import confusion_chart, history_chart, history_shows
-from pages.parts.datasets import MNIST, WHAT, Answered
+from pages.parts.datasets import MNIST, Answered, about
 from pages.parts.doors import (
     KINDS,
     MAP_SHOWS,
@@ -84,7 +84,7 @@ def whole_report(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _words(" · ".join(facts(answers))),
-        _words(f"{WHAT[answers.name]} {date.today().isoformat()}."),
+        _words(f"{about(card, answers.name)} {date.today().isoformat()}."),
         "<h2>Confusion matrix</h2>",
         _chart(confusion_chart(confusion_matrix(evaluation), written="labelled"), MATRIX_SHOWS, first=True),
         "<h2>Digit by digit</h2>",
