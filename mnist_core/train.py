@@ -549,6 +549,7 @@ def train(options: argparse.Namespace) -> Card | None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     writes = not distributed or dist.get_rank() == 0
     torch.use_deterministic_algorithms(device.type == "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nobody reads it
     run = Run.start(recipe, options.data, device)
     state = options.out / f"{name}.resume.safetensors"
     first_does(lambda: ensure_room(run, options.out))
