@@ -197,7 +197,7 @@ def main() -> None:
         test = Answers(test_logits, np.ones(len(test_logits), dtype=bool))
 
         tables.head(
-            f"{card.name}, {len(digits):,} pen digits with {len(WIDTHS)} stroke widths", ["at least", "measured"]
+            f"{card.name}, {len(digits):,} pen digits with {len(WIDTHS)} stroke widths", ["aimed at", "measured"]
         )
         if "digits" in options.only:
             score = accuracy(evaluate(test_labels, test_logits))
@@ -252,7 +252,7 @@ def main() -> None:
             }
             show("MNIST test, changed: mean", "97.00%", np.mean(list(changed.values())))
             show("MNIST test, changed: worst", "88.00%", min(changed.values()), f", {min(changed, key=changed.get)}")
-            tables.head("MNIST test, changed before the pipeline", ["at least", "read right"])
+            tables.head("MNIST test, changed before the pipeline", ["aimed at", "read right"])
             for name, share in changed.items():
                 show(name, "", share)
     if "digits" in options.only:

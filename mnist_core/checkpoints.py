@@ -191,7 +191,7 @@ def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[Check
     cards, errors = [], []
     for path in sorted(Path(folder).glob("*.json")):
         try:
-            cards.append(_read(path.stem, path.parent)[0])
+            cards.append(load_checkpoint(path.stem, path.parent)[1])
         except CheckpointError as error:
             errors.append(error)
     order = {name: place for place, name in enumerate(PREFERRED)}

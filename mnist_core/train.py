@@ -536,14 +536,17 @@ def read_recipe(text: str) -> Recipe:
     return recipe
 
 
+def usual_name(architecture: str, data: str, tuned: bool) -> str:
+    """What a checkpoint is called unless it is told otherwise: only shipped recipes and data take shipped names."""
+    return architecture + ("_tuned" if tuned else "") + ("_embedded" if data == "embedded" else "")
+
+
 def train(options: argparse.Namespace) -> Card | None:
     """The whole command but its errors: returns the card, on the one process that writes it."""
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate", "seed")}
     recipe = options.recipe or RECIPES[options.architecture]
     recipe = replace(recipe, **{k: v for k, v in chosen.items() if v is not None})
-    # A recipe or data of one's own must not take the place of the shipped checkpoint unless it is told to.
-    own = ("_tuned" if options.recipe else "") + ("_embedded" if options.data == "embedded" else "")
-    name = options.name or recipe.architecture + own
+    name = options.name or usual_name(recipe.architecture, options.data, tuned=options.recipe is not None)
     device = choose_device(options.device)
     if distributed := "RANK" in os.environ:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

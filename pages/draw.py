@@ -81,10 +81,10 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
         st.caption("What is turned away does not count on the scorecard. If it is a digit, write it once more.")
         return
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        judged = state.is_judged(ink)
-        st.markdown(f"Counted as a {state.scorecard()[-1].label}." if judged else "Was this right?")
+        judged = state.judged(ink, classifier.card.name)
+        st.markdown(f"Counted as a {judged.label}." if judged else "Was this right?")
         right = [prediction.digit]
-        st.button("Yes", icon=":material/check:", on_click=judge, args=right, key="right", disabled=judged)
+        st.button("Yes", icon=":material/check:", on_click=judge, args=right, key="right", disabled=judged is not None)
         with st.popover("It is another digit", icon=":material/edit:"):
             st.caption("What did you write?")
             with st.container(horizontal=True, gap="xxsmall"):
@@ -120,7 +120,7 @@ def show_all_models(trace: Trace) -> None:
                 {
                     "Model": card.name,
                     "Reads": answer.in_words if answer.digit is None else str(answer.digit),
-                    "Confidence": answer.confidence,
+                    "Confidence": None if answer.digit is None else answer.confidence,
                     "Test": card.test.accuracy,
                 }
             )
@@ -160,9 +160,12 @@ def show_scorecard() -> None:
             "Scores as CSV", table.to_csv(index_label="drawing"), "scores.csv", "text/csv", on_click="ignore"
         )
         names = [f"{number:03d}-label-{j.label}-read-{j.digit}.png" for number, j in enumerate(judged, 1)]
-        files = zip(names, [png(j.image) for j in judged], strict=True)
         st.download_button(
-            "Drawings as ZIP", lambda: zipped(files), "drawings.zip", "application/zip", on_click="ignore"
+            "Drawings as ZIP",
+            lambda: zipped((name, png(j.image)) for name, j in zip(names, judged, strict=True)),
+            "drawings.zip",
+            "application/zip",
+            on_click="ignore",
         )
         st.button("Start again", on_click=state.forget_scores, icon=":material/restart_alt:")
 

@@ -9,7 +9,7 @@ import streamlit as st
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
-from mnist_core.train import RECIPES
+from mnist_core.train import RECIPES, usual_name
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
@@ -121,8 +121,7 @@ def command_of(card: Card) -> str:
     command += f"--architecture {card.architecture}" if is_usual(card) else "--recipe FILE"
     if card.data == "embedded":
         command += " --data embedded"
-    # Without a name a usual recipe takes its architecture's, and one in a file that of a tuned one.
-    named = card.architecture if is_usual(card) else ""
+    named = usual_name(card.architecture, card.data, tuned=not is_usual(card))
     return command if card.name == named else f"{command} --name {card.name}"
 
 

@@ -95,6 +95,9 @@ def in_words(finding: Finding, digit: int) -> str:
 
 def show_remedy(diagnosis: Diagnosis) -> None:
     """What the answer hangs on, in a sentence."""
+    if diagnosis.full.digit is None:
+        st.markdown("With the usual settings this is no digit; the settings below make one of it.")
+        return
     if diagnosis.flips:
         st.markdown("  \n".join(in_words(finding, diagnosis.full.digit) for finding in diagnosis.flips))
         return
@@ -302,8 +305,9 @@ def show_further(
     diagnosis = diagnose(classifier, ink, trace)
     with remedy:
         show_remedy(diagnosis)
-    st.subheader("The doctor", anchor=False)
-    show_doctor(diagnosis)
+    if diagnosis.findings:
+        st.subheader("The doctor", anchor=False)
+        show_doctor(diagnosis)
     numbers, bench, inside, away = st.tabs(TABS, on_change="rerun", key="tab", bind="query-params")
     if numbers.open:
         with numbers:

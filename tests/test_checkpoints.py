@@ -189,6 +189,8 @@ BAD = {
     "a score that counts in fractions": (change_score(correct=4.5), "bad.json is not the card"),
     "more right than there are": (change_score(correct=51), "more right answers than there are images"),
     "an accuracy that is no number": (change_score(accuracy=float("nan")), "outside its own interval"),
+    "another architecture": (change_card(architecture="mlp", arguments={}), "bad.safetensors does not fit"),
+    "another number of parameters": (change_card(parameters=5), "bad.json promises 5 parameters"),
     "an interval that is no number": (change_score(high=float("inf")), "outside its own interval"),
 }
 

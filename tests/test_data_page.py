@@ -23,7 +23,7 @@ PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", 
 def open_page(scorecard: list[Judged] | None = None, **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
     if scorecard:
-        app.session_state["scorecard"] = scorecard
+        app.session_state["scorecard"] = {(bytes([number]), j.model): j for number, j in enumerate(scorecard)}
     app.run().switch_page("pages/data.py")
     for key, value in parameters.items():
         app.query_params[key] = value

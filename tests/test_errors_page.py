@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import CheckpointError
+from mnist_core import CheckpointError, DataUnavailable
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_answers
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.evaluate import choose, compare, evaluate
@@ -236,6 +236,31 @@ def zipped(labels: list[int]) -> bytes:
         for number, label in enumerate(labels):
             archive.writestr(f"{label}/{number}.png", png(load_embedded_digits().images[number] / 255))
     return file.getvalue()
+
+
+def test_a_model_is_asked_once_about_the_visitors_own_pictures(monkeypatch):
+    asked = []
+    ask = loaders.ask
+    monkeypatch.setattr(loaders, "ask", lambda card, *rest: asked.append(card.name) or ask(card, *rest))
+    app = open_page(data="Your own")
+    app.file_uploader(key="archive").upload("first.zip", zipped([5, 6]), "application/zip").run()
+    app.segmented_control(key="show").set_value("All").run()
+    app.segmented_control(key="show").set_value("Right").run()
+    assert len(asked) == 1
+    next(button for button in app.button if button.label == "Bring another").click().run()
+    app.file_uploader(key="archive").upload("second.zip", zipped([5]), "application/zip").run()
+    assert len(asked) == 2
+
+
+def test_a_broken_mnist_is_a_sentence_and_the_numbers_stand(monkeypatch):
+    def break_off(split):
+        raise DataUnavailable("MNIST's t10k-images-idx3-ubyte is broken.")
+
+    monkeypatch.setattr(loaders, "mnist_is_here", lambda: True)
+    monkeypatch.setattr(loaders, "_load_mnist", break_off)
+    app = open_page()
+    assert any("is broken" in text.value for text in app.error)
+    assert len(captions(app)) == min(50, count(app)) > 0
 
 
 def test_another_archive_has_no_verdict_of_the_one_before():

@@ -4,7 +4,8 @@ import base64
 import io
 import json
 import re
-from dataclasses import replace
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import DigitClassifier
+from mnist_core import CheckpointError, DigitClassifier
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.strokes import place, render
-from mnist_core.train import parse_arguments, read_recipe
+from mnist_core.train import RECIPES, parse_arguments, read_recipe, usual_name
 from mnist_core.words import as_code, as_written, whole_number
 from pages.parts import loaders
 from pages.parts.examples import EXAMPLES
@@ -100,7 +101,27 @@ def test_judging_the_same_ink_again_corrects_the_first_word():
     app.button(key="example 9").click().run()
     app.button(key="right").click().run()
     app.button(key="is_4").click().run()
-    assert [(judged.label, judged.digit) for judged in app.session_state["scorecard"]] == [(4, 9)]
+    assert scores(app) == [(4, 9)]
+
+
+def test_ink_that_comes_back_is_known_and_another_model_is_judged_on_its_own():
+    app = open_app().run()
+    app.button(key="example 9").click().run()
+    app.button(key="right").click().run()
+    app.button(key="example 2").click().run()
+    app.button(key="right").click().run()
+    app.button(key="undo").click().run()
+    assert any(text.value == "Counted as a 9." for text in app.markdown)
+    app.button(key="is_4").click().run()
+    assert scores(app) == [(4, 9), (2, 2)]
+    app.selectbox(key="model").set_value("mlp").run()
+    assert any(text.value == "Was this right?" for text in app.markdown)
+    app.button(key="is_9").click().run()
+    assert [label for label, _ in scores(app)] == [4, 2, 9]
+
+
+def scores(app: AppTest) -> list[tuple[int, int]]:
+    return [(judged.label, judged.digit) for judged in app.session_state["scorecard"].values()]
 
 
 def test_the_chosen_model_answers():
@@ -123,6 +144,40 @@ def test_the_model_page_shows_every_checkpoint_with_its_figures():
     for card in cards:
         assert f"{card.test.accuracy:.2%}" in shown
         assert f"{card.parameters:,}" in shown
+
+
+def test_two_checkpoints_with_the_same_weights_stand_side_by_side(monkeypatch, tmp_path):
+    shutil.copytree(CHECKPOINTS, tmp_path, dirs_exist_ok=True)
+    card = list_checkpoints()[0][0]
+    twin = replace(card, name="twin")
+    (tmp_path / "twin.json").write_text(twin.to_json())
+    shutil.copy(tmp_path / f"{card.name}.safetensors", tmp_path / "twin.safetensors")
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    app = open_app().run().switch_page("pages/models.py").run()
+    assert not app.exception
+    assert {card.name, "twin"} <= {heading.value for heading in app.subheader}
+
+
+def test_a_usual_recipe_on_other_data_is_repeated_under_its_own_name(save_untrained, monkeypatch, tmp_path):
+    usual = {key: value for key, value in asdict(RECIPES["mlp"]).items() if key not in ("architecture", "arguments")}
+    for name, told in {"mlp": " --name mlp", "mlp_embedded": ""}.items():
+        card = replace(save_untrained(name), data="embedded", recipe=usual)
+        (tmp_path / f"{name}.json").write_text(card.to_json())
+        monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+        app = open_app().run().switch_page("pages/models.py").run()
+        commands = [block.value for block in app.code if "mnist_core.train" in block.value]
+        assert f"python -m mnist_core.train --architecture mlp --data embedded{told}" in commands
+
+
+def test_weights_that_were_replaced_meanwhile_are_not_kept_under_the_old_cards_key(
+    save_untrained, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    old = save_untrained("mine")
+    new = save_untrained("mine", "simple_cnn", filters=2, hidden=3)
+    with pytest.raises(CheckpointError, match="replaced"):
+        loaders.load_classifier(old)
+    assert loaders.load_classifier(new).card.sha256 == new.sha256
 
 
 def test_a_shipped_model_is_repeated_by_its_architecture_alone():
@@ -148,7 +203,7 @@ def test_a_card_is_repeated_under_its_own_name(name, data, whose, save_untrained
     (tmp_path / "FILE").write_text(shown)
     monkeypatch.chdir(tmp_path)
     asked = parse_arguments(command.removeprefix("python -m mnist_core.train ").split())
-    assert (asked.name, asked.data) == (name, data)
+    assert (asked.name or usual_name("mlp", data, tuned=True), asked.data) == (name, data)
     assert asked.recipe == replace(
         read_recipe(str(CHECKPOINTS / "studies" / "mlp.recipe.json")), arguments={"dropout": 0.1}
     )

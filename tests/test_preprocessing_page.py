@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import DigitClassifier
+from mnist_core import DigitClassifier, explain
+from mnist_core.classifier import Prediction
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.preprocess import STAGES, Pipeline
 from mnist_core.strokes import place, render
@@ -242,6 +244,16 @@ def test_one_grey_pixel_is_no_digit_whatever_is_switched_off():
     assert answers(app) == []
 
 
+def test_the_doctor_has_nothing_to_say_where_the_usual_way_finds_no_digit(monkeypatch):
+    nothing = replace(Prediction.of_nothing(), verdict="not a digit")
+    monkeypatch.setattr(explain, "diagnose", lambda *_: explain.Diagnosis(nothing, ()))
+    app = draw(open_page())
+    assert not app.exception
+    assert any("With the usual settings this is no digit" in text.value for text in app.markdown)
+    assert not any("Lost for" in str(list(frame.value.columns)) for frame in app.dataframe)
+    assert "The doctor" not in [heading.value for heading in app.subheader]
+
+
 def test_the_doctor_tells_what_the_core_finds():
     app = draw(open_page())
     table = app.dataframe[0].value
@@ -282,7 +294,7 @@ def test_every_tab_opens_with_a_sample(tab, number):
 
 
 def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not():
-    name, labelled = loaders._load_samples(False)
+    name, labelled = "scikit-learn", loaders._load_embedded()
     assert "scikit-learn" in name
     assert np.array_equal(labelled.images, load_embedded_digits().images)
     if mnist_is_here():

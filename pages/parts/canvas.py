@@ -1,5 +1,6 @@
 """The drawing canvas: the only caller of streamlit-drawable-canvas."""
 
+import functools
 import io
 from collections.abc import Sequence
 
@@ -48,9 +49,10 @@ def show_canvas_buttons() -> None:
 def to_drawing(strokes: Strokes, widths: Sequence[float]) -> state.Drawing:
     """Strokes as the canvas would have sent them, had somebody drawn them there, each with its own pen."""
     paths = tuple(_path(stroke, width) for stroke, width in zip(strokes, widths, strict=True))
-    drawn = [render([stroke], width) for stroke, width in zip(strokes, widths, strict=True)]
+    pens = {width: [s for s, w in zip(strokes, widths, strict=True) if w == width] for width in set(widths)}
+    drawn = (render(written, width) for width, written in pens.items())
     file = io.BytesIO()
-    Image.fromarray(np.minimum.reduce(drawn)).save(file, "PNG")
+    Image.fromarray(functools.reduce(np.minimum, drawn)).save(file, "PNG")
     return state.Drawing(paths, file.getvalue())
 
 

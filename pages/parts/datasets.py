@@ -97,7 +97,10 @@ def answered(card: Card, data: str) -> Answered | None:
         return None
     pictures = kept[1]
     bar = st.empty()
-    logits = loaders.ask(card, pictures.images, lambda share: _report(bar, share, f"Asking {card.name} …"))
+    logits = state.own_logits(
+        card,
+        lambda: loaders.ask(card, pictures.images, lambda share: _report(bar, share, f"Asking {card.name} …")),
+    )
     bar.empty()
     return Answered(data, evaluate(pictures.labels, logits), logits, pictures.images, pictures.names)
 

@@ -1,6 +1,7 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from mnist_core import CheckpointError, DigitClassifier
+from mnist_core import CheckpointError, DataUnavailable, DigitClassifier
 from mnist_core.architectures import SIDE, multiply_adds
 from mnist_core.checkpoints import CHECKPOINTS, Card, list_checkpoints, load_answers, load_checkpoint
 from mnist_core.classifier import infer, use_one_thread
@@ -57,6 +58,8 @@ def load_classifier(card: Card) -> DigitClassifier:
 def _load_classifier(name: str, sha256: str) -> DigitClassifier:
     use_one_thread()
     loaded = DigitClassifier.load(name, CHECKPOINTS)
+    if loaded.card.sha256 != sha256:  # and must not stay behind under the other's key
+        raise CheckpointError(f"{name} was replaced a moment ago. Load the page again.")
     # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
     loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
     return loaded
@@ -115,7 +118,7 @@ def _keep() -> dict:
 
 
 def ask(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
-    """The logits for images; those of a visitor are asked anew for each model and kept nowhere."""
+    """The logits for images."""
     model, logits = _load_classifier(card.name, card.sha256).model, []
     for part in to_tensor(images).split(100):
         logits.append(infer(model, part))
@@ -124,16 +127,27 @@ def ask(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np
 
 
 def mnist_test_images() -> np.ndarray | None:
-    return samples()[1].images if mnist_is_here() else None
+    return images.images if (images := _mnist("test")) else None
 
 
 def training_images() -> np.ndarray | None:
-    return _load_training().images if mnist_is_here() else None
+    return images.images if (images := _mnist("train")) else None
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _load_training() -> Labelled:
-    return load_mnist("train")
+def _mnist(split: Literal["train", "test"]) -> Labelled | None:
+    """None where MNIST is not here, and with a sentence on the page where it is broken."""
+    if not mnist_is_here():
+        return None
+    try:
+        return _load_mnist(split)
+    except DataUnavailable as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading MNIST …")
+def _load_mnist(split: Literal["train", "test"]) -> Labelled:
+    return load_mnist(split)
 
 
 def fetch_mnist(progress: Progress) -> None:
@@ -152,12 +166,14 @@ def _load_landscape(name: str, sha256: str, _card: Card) -> Landscape:
 
 def samples() -> tuple[str, Labelled]:
     """Labelled images to choose from by number, with the name of where they come from."""
-    return _load_samples(mnist_is_here())
+    if images := _mnist("test"):
+        return "MNIST's test images", images
+    return "scikit-learn's scans", _load_embedded()
 
 
-@st.cache_resource(max_entries=2, show_spinner="Fetching the test images …")
-def _load_samples(mnist: bool) -> tuple[str, Labelled]:
-    return ("MNIST's test images", load_mnist("test")) if mnist else ("scikit-learn's scans", load_embedded_digits())
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _load_embedded() -> Labelled:
+    return load_embedded_digits()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -26,7 +26,7 @@ def show_quality(card: Card) -> None:
     )
     first, *rest = quality["tables"]
     show_table(first)
-    st.caption(f"Printed by `{quality['command']}`; “at least” is what was aimed at before anything was measured.")
+    st.caption(f"Printed by `{quality['command']}`; what was aimed at was set before anything was measured.")
     for table in rest:
         with st.expander(table["title"]):
             show_table(table)
@@ -34,7 +34,7 @@ def show_quality(card: Card) -> None:
         with st.expander("What each ingredient of its recipe is worth"):
             st.caption(f"Short runs with one ingredient left out: {ablations['tables'][0]['title']}.")
             show_table(ablations["tables"][0])
-    with st.expander("What our own pen writes", on_change="rerun", key="written") as written:
+    with st.expander("What our own pen writes", on_change="rerun", key=f"written {card.name}") as written:
         if written.open:
             show_written()
 

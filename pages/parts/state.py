@@ -1,7 +1,8 @@
 """What belongs to one visitor for one visit: the few session keys, and their only writers."""
 
+import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from mnist_core.checkpoints import Card
 from mnist_core.labelled import Pictures
 from mnist_core.preprocess import Pipeline, Trace
 from mnist_core.words import whole_number
@@ -189,25 +191,29 @@ def put_back(values: dict[str, Any]) -> None:
 
 
 def scorecard() -> list[Judged]:
-    return st.session_state.setdefault("scorecard", [])
+    return list(_judgements().values())
 
 
 def judge(judged: Judged, ink: bytes) -> None:
-    """Count an answer; judging the same ink again corrects the first judgement."""
-    if st.session_state.get("judged") == ink:
-        scorecard()[-1] = judged
-    else:
-        scorecard().append(judged)
-    st.session_state["judged"] = ink
+    """Count an answer; judging a model's answer to the same ink again corrects the first judgement."""
+    st.session_state["scorecard"] = _judgements() | {(_mark(ink), judged.model): judged}
 
 
-def is_judged(ink: bytes) -> bool:
-    return st.session_state.get("judged") == ink
+def judged(ink: bytes, model: str) -> Judged | None:
+    return _judgements().get((_mark(ink), model))
 
 
 def forget_scores() -> None:
-    st.session_state["scorecard"] = []
-    st.session_state.pop("judged", None)
+    st.session_state["scorecard"] = {}
+
+
+def _judgements() -> dict[tuple[bytes, str], Judged]:
+    return st.session_state.get("scorecard", {})
+
+
+def _mark(ink: bytes) -> bytes:
+    """What tells an ink from others, without the megabytes that a photograph has."""
+    return hashlib.sha256(ink).digest()
 
 
 # The errors page ----------------------------------------------------------------------------------------------
@@ -291,11 +297,20 @@ def forget_votes(place: str) -> None:
 
 def keep_own(pictures: Pictures | None, name: str = "") -> None:
     st.session_state["own"] = (name, pictures) if pictures else None
+    st.session_state["own logits"] = {}
 
 
 def own() -> tuple[str, Pictures] | None:
     """The labelled pictures of this visit, with the name of their archive."""
     return st.session_state.get("own")
+
+
+def own_logits(card: Card, ask: Callable[[], np.ndarray]) -> np.ndarray:
+    """What a model says of them; it is asked once."""
+    kept = st.session_state.get("own logits", {})
+    if (key := (card.name, card.sha256)) not in kept:
+        kept = st.session_state["own logits"] = kept | {key: ask()}
+    return kept[key]
 
 
 # The data page ------------------------------------------------------------------------------------------------
