@@ -4,6 +4,7 @@ Computed from all 70,000 images in some five minutes on one CPU core and shipped
 (averages.npz), and all that the data page shows (figures.npz). The page joins the images where MNIST is.
 """
 
+import argparse
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import CheckpointError, list_checkpoints, load_checkpoint, replacing
+from mnist_core.checkpoints import CheckpointError, load_checkpoint, replacing
 from mnist_core.data import DataUnavailable, Labelled, load_mnist
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.neighbours import embed, nearest
@@ -164,15 +165,21 @@ def load_averages(path: Path = AVERAGES) -> np.ndarray:
 
 
 def main() -> int:
-    cards = [card for card in list_checkpoints()[0] if card.data == "mnist"]
+    parser = argparse.ArgumentParser(prog="python -m mnist_core.figures", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--model",
+        default="batchnorm_cnn",
+        metavar="NAME",
+        help="in whose space images are near or far (default: batchnorm_cnn)",
+    )
+    options = parser.parse_args()
     try:
+        model, card = load_checkpoint(options.model)
         train, test = load_mnist("train"), load_mnist("test")
-        if not cards:
-            raise CheckpointError("There is no checkpoint trained on MNIST whose space could be looked at. Train one.")
         averages = average_images(train)
-        np.savez_compressed(AVERAGES, averages=averages.astype(np.float16))
+        with replacing(AVERAGES) as path, open(path, "wb") as file:
+            np.savez_compressed(file, averages=averages.astype(np.float16))
         print(f"Average images of the ten digits, {AVERAGES.stat().st_size / 1000:.0f} KB, in {AVERAGES.name}.")
-        model, card = load_checkpoint(cards[0].name)
         figures = portray(train, test, embed(model, to_tensor(train.images)), card.name)
     except (CheckpointError, DataUnavailable) as error:
         print(error, file=sys.stderr)

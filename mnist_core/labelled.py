@@ -94,7 +94,7 @@ def _read(files: list[_File], progress: Progress, most: int, read: Callable[[_Fi
     names, images, labels = [], [], []
     entries = list(_label(files, skipped))
     for file, _ in entries[most:]:
-        skipped.append(Skipped(file.name, f"is beyond the {most:,} pictures of a visit"))
+        skipped.append(Skipped(file.name, f"It comes after the {most:,} pictures that a visit takes."))
     for number, (file, label) in enumerate(entries[:most], 1):
         try:
             trace = pipeline.run(read(file))

@@ -138,8 +138,8 @@ def open_search(options: argparse.Namespace) -> "Search":
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
         )
     except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StudyError(f"The database cannot be opened: {reason} Name another one with --storage.") from None
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise StudyError(f"The database cannot be opened: {reason}. Name another one with --storage.") from None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, options.epochs // 3))
     how = {"storage": storage, "study_name": options.name, "pruner": pruner, "sampler": _sampler()}
     settings = {name: getattr(options, name) for name in ("architecture", "data", "epochs", "images", "seed")}

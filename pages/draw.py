@@ -33,7 +33,9 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
             st.caption("Write one digit, as large or as small as you like, anywhere on the paper.")
         else:
             shares = " · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3))
-            st.caption(prediction.reason or shares)
+            # Of what is no digit the shares would say how sure it is of one.
+            said = [prediction.reason] if prediction.digit is None else [prediction.reason, shares]
+            st.caption("  \n".join(filter(None, said)))
     with sees:
         st.image(png(prediction.image, 6), width=140, alt="The drawing as the model sees it, 28 by 28 pixels.")
         st.caption("What the model sees")

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from mnist_core.checkpoints import Card
@@ -55,7 +56,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
             "Every answer as CSV",
-            lambda: answers.evaluation.to_csv(index=False),
+            lambda: answers.csv(answers.evaluation),
             f"{card.name}-answers.csv",
             "text/csv",
             icon=":material/table:",
@@ -71,7 +72,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
         )
         st.download_button(
             "Matrix as CSV",
-            lambda: "\n".join(",".join(map(str, row)) for row in confusion_matrix(answers.evaluation)),
+            lambda: pd.DataFrame(confusion_matrix(answers.evaluation)).to_csv(index_label="label"),
             f"{card.name}-matrix.csv",
             "text/csv",
             icon=":material/grid_on:",

@@ -93,10 +93,11 @@ def in_words(finding: Finding, digit: int) -> str:
     return f"{without} this {digit} becomes a {other.digit}, {percent(other.confidence)}."
 
 
-def show_remedy(diagnosis: Diagnosis) -> None:
+def show_remedy(diagnosis: Diagnosis, here: Prediction) -> None:
     """What the answer hangs on, in a sentence."""
     if diagnosis.full.digit is None:
-        st.markdown("With the usual settings this is no digit; the settings below make one of it.")
+        made = "With the usual settings this is no digit; the settings below make one of it."
+        st.markdown(here.reason if here.digit is None else made)
         return
     if diagnosis.flips:
         st.markdown("  \n".join(in_words(finding, diagnosis.full.digit) for finding in diagnosis.flips))
@@ -121,7 +122,7 @@ def show_doctor(diagnosis: Diagnosis) -> None:
                 "Sees": [data_address(png(answer.image, 2)) for _, answer, _ in rows],
                 "Way": [way for way, _, _ in rows],
                 "Reads": ["–" if answer.digit is None else str(answer.digit) for _, answer, _ in rows],
-                "Confidence": [percent(answer.confidence) for _, answer, _ in rows],
+                "Confidence": ["–" if answer.digit is None else percent(answer.confidence) for _, answer, _ in rows],
                 f"Lost for {full.digit}": [f"{round(100 * worth, 1) + 0.0:.1f} points" for _, _, worth in rows],
             }
         ),
@@ -293,10 +294,10 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
         card.markdown(text)
     write_link()
     with below:
-        if answers and answers[-1].digit is not None:
+        if answers and answers[-1].verdict != "blank":
             show_further(classifier, ink, trace, answers, pipeline, remedy)
         else:
-            st.caption("The doctor and the numbers follow as soon as there is a digit.")
+            st.caption("The doctor and the numbers follow as soon as there is ink.")
 
 
 def show_further(
@@ -304,14 +305,15 @@ def show_further(
 ) -> None:
     diagnosis = diagnose(classifier, ink, trace)
     with remedy:
-        show_remedy(diagnosis)
+        show_remedy(diagnosis, answers[-1])
     if diagnosis.findings:
         st.subheader("The doctor", anchor=False)
         show_doctor(diagnosis)
     numbers, bench, inside, away = st.tabs(TABS, on_change="rerun", key="tab", bind="query-params")
     if numbers.open:
         with numbers:
-            show_numbers(trace, answers[-1].digit)
+            (nearest, _), *_ = answers[-1].top()
+            show_numbers(trace, nearest)
     if bench.open:
         with bench:
             show_bench(classifier, trace.image)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import CheckpointError, DigitClassifier
+from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.strokes import place, render
 from mnist_core.train import RECIPES, parse_arguments, read_recipe, usual_name
@@ -122,6 +122,17 @@ def test_ink_that_comes_back_is_known_and_another_model_is_judged_on_its_own():
 
 def scores(app: AppTest) -> list[tuple[int, int]]:
     return [(judged.label, judged.digit) for judged in app.session_state["scorecard"].values()]
+
+
+@pytest.mark.parametrize("verdict", ["unsure", "not a digit"])
+def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monkeypatch):
+    shares = np.eye(10)[4] * 0.5 + np.eye(10)[9] * 0.3 + 0.02
+    answer = Prediction(verdict, shares, np.zeros((28, 28), dtype=np.float32), "Few people write one like this.")
+    monkeypatch.setattr(DigitClassifier, "judge", lambda self, traces: [answer] * len(traces))
+    app = open_app().run()
+    app.button(key="example 4").click().run()
+    (said,) = [text.value for text in app.caption if text.value.startswith("Few people")]
+    assert ("4: 52.0%" in said) == (verdict == "unsure")
 
 
 def test_the_chosen_model_answers():

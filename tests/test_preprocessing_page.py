@@ -250,8 +250,17 @@ def test_the_doctor_has_nothing_to_say_where_the_usual_way_finds_no_digit(monkey
     app = draw(open_page())
     assert not app.exception
     assert any("With the usual settings this is no digit" in text.value for text in app.markdown)
+    assert len(app.tabs) == 4
     assert not any("Lost for" in str(list(frame.value.columns)) for frame in app.dataframe)
     assert "The doctor" not in [heading.value for heading in app.subheader]
+
+
+def test_what_is_no_digit_can_be_looked_into_as_well():
+    app = open_page(tab="Numbers")
+    app.button(key="example Letter A").click().run()
+    assert not app.exception
+    assert any("No digit that I know" in text.value for text in app.markdown)
+    assert any(text.value.startswith("The average ") for text in app.caption)
 
 
 def test_the_doctor_tells_what_the_core_finds():

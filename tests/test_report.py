@@ -57,6 +57,13 @@ def test_the_names_of_files_are_words_and_never_markup(card, answers):
     assert 'e" onload' not in page
 
 
+def test_a_row_of_the_visitors_own_answers_names_its_file(answers):
+    lines = answers.csv(answers.evaluation).splitlines()
+    assert lines[0].endswith(",file")
+    assert lines[1].endswith(",a")
+    assert "file" not in replace(answers, files=None).csv(answers.evaluation)
+
+
 def test_a_model_that_learned_from_the_scans_is_said_to_know_them(card, answers):
     scans = replace(answers, name=SCANS)
     assert "learned from most of them" in whole_report(replace(card, data="embedded"), scans)

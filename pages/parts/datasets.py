@@ -45,6 +45,12 @@ class Answered:
     def called(self, number: int) -> str:
         return self.files[number] if self.files else f"Image {number}"
 
+    def csv(self, rows: pd.DataFrame) -> str:
+        """Rows of the evaluation, with the names of the visitor's files."""
+        if self.files:
+            rows = rows.assign(file=[self.files[number] for number in rows["index"]])
+        return rows.to_csv(index=False)
+
     def probabilities(self, number: int) -> np.ndarray:
         return softmax(self.logits[number : number + 1].astype(np.float64))[0]
 

@@ -20,6 +20,22 @@ UPLOAD_LIMIT = 10  # MB
 DRAW, UPLOAD, CAMERA, SAMPLE = "Draw", "Upload", "Camera", "Sample"
 
 
+def show_ways(name: str, content: bytes) -> None:
+    """From an image that is open to the pages that ask the models about it."""
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        st.caption("Send to", width="content")
+        for words, page in (("Preprocessing", "pages/preprocessing.py"), ("Draw", "pages/draw.py")):
+            if st.button(words, key=f"send {words}", on_click=_bring_image, args=[name, content]):
+                # Without parameters of its own a switch refuses to leave the ones that widgets put into the address.
+                st.switch_page(page, query_params={})
+
+
+def _bring_image(name: str, content: bytes) -> None:
+    state.bring(name, content)
+    state.put_back({state.SOURCE: UPLOAD})
+    state.close_image()
+
+
 def choose_ink() -> bytes | None:
     """The ink to read, as the bytes of an image file; None while there is none."""
     source = st.segmented_control(

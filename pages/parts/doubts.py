@@ -55,7 +55,7 @@ def show_doubts(answers: Answered) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Your verdicts as CSV",
-            lambda: votes_table(answers, votes).to_csv(index=False),
+            lambda: answers.csv(votes_table(answers, votes)),
             "verdicts.csv",
             "text/csv",
             icon=":material/how_to_vote:",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mnist_core import CheckpointError, Prediction
+from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier
 from mnist_core.evaluate import softmax
@@ -15,7 +15,7 @@ from mnist_core.words import as_written, percent, whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
-from pages.parts.desk import UPLOAD
+from pages.parts.desk import show_ways
 from pages.parts.gallery import SIDE
 from pages.parts.pictures import data_address, laid_over, placeholder
 
@@ -66,6 +66,8 @@ def _show(card: Card, answers: Answered, number: int) -> None:
     _show_every_answer(answers, number)
     if answers.name == MNIST:
         _show_neighbours(card, number, label, digit)
+    else:
+        st.caption("The training images nearest to it are known of MNIST's test images only.")
 
 
 def _show_steps(number: int) -> None:
@@ -100,19 +102,7 @@ def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: in
         picture = laid_over(image, heat, 9)
     st.image(picture, width=252, alt=f"{answers.in_words(number)}. {lens}.")
     st.caption(MEANING[lens])
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        st.caption("Send to", width="content")
-        for words, page in (("Preprocessing", "pages/preprocessing.py"), ("Draw", "pages/draw.py")):
-            name = f"{answers.called(number)} of {answers.name}.png"
-            if st.button(words, key=f"send {words}", on_click=_bring, args=[name, png(image)]):
-                # Without parameters of its own a switch refuses to leave the ones that widgets put into the address.
-                st.switch_page(page, query_params={})
-
-
-def _bring(name: str, content: bytes) -> None:
-    state.bring(name, content)
-    state.put_back({state.SOURCE: UPLOAD})
-    state.close_image()
+    show_ways(f"{answers.called(number)} of {answers.name}.png", png(image))
 
 
 def _show_vote(answers: Answered, number: int) -> None:
@@ -135,8 +125,9 @@ def _show_every_answer(answers: Answered, number: int) -> None:
     rows = []
     for card in loaders.shelf()[0]:
         if (logits := _logits(card, answers, number)) is not None:
-            prediction = Prediction("digit", softmax(logits)[0], answers.images)
-            rows.append({"Model": card.name, "Reads": prediction.digit, "Confidence": percent(prediction.confidence)})
+            (probabilities,) = softmax(logits)
+            reads = {"Reads": int(probabilities.argmax()), "Confidence": percent(float(probabilities.max()))}
+            rows.append({"Model": card.name, **reads})
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads in this image.")
 
 

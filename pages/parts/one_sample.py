@@ -8,7 +8,7 @@ from mnist_core.figures import QUANTILES, Figures
 from mnist_core.measure import MEASURES, measure
 from mnist_core.pictures import png
 from pages.parts import state
-from pages.parts.desk import UPLOAD
+from pages.parts.desk import show_ways
 from pages.parts.holdings import Holding
 from pages.parts.pictures import placeholder
 
@@ -23,24 +23,13 @@ def show_sample(held: Holding, number: int, figures: Figures) -> None:
             st.image(placeholder(f"{label}?"), width=252, alt=held.picture(number).words)
             st.caption("The image comes with MNIST, which is not on this server yet.")
             return
-        content = png(held.images[row] / 255)
         st.image(png(held.images[row] / 255, 9), width=252, alt=held.picture(number).words)
         st.dataframe(
             _measured(held.images[row], label, figures), hide_index=True, alt="What was measured of the image."
         )
-        if st.button(
-            "Ask the models", icon=":material/draw:", on_click=_bring, args=[f"{held.called(number)}.png", content]
-        ):
-            # Without parameters of its own a switch refuses to leave the ones that widgets put into the address.
-            st.switch_page("pages/draw.py", query_params={})
+        show_ways(f"{held.called(number)}.png", png(held.images[row] / 255))
 
     look()
-
-
-def _bring(name: str, content: bytes) -> None:
-    state.bring(name, content)
-    state.put_back({state.SOURCE: UPLOAD})
-    state.close_image()
 
 
 def _measured(image: np.ndarray, label: int, figures: Figures) -> pd.DataFrame:

@@ -26,7 +26,7 @@ READS = {  # what may stand in an address
     "sort": lambda text: text in ORDERS,
     "sheet": lambda text: bool(whole_number(text)),
     "doubts": lambda text: bool(whole_number(text)),
-    "hits": lambda text: text in ("true", "false"),
+    "hits": lambda text: text.lower() in ("true", "false"),
     "above": lambda text: re.fullmatch(r"0(\.\d+)?", text) is not None and float(text) < 1,
     "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
     state.IMAGE: lambda text: whole_number(text) is not None,

@@ -66,7 +66,7 @@ class Switch:
     help: str
 
     def reads(self, text: str) -> bool:
-        return text in ("true", "false")
+        return text.lower() in ("true", "false")
 
     def choose(self, key: str, usual: bool) -> bool:
         return st.toggle(self.label, usual, key=key, help=self.help, bind="query-params")
