@@ -3,8 +3,9 @@
 import streamlit as st
 
 from pages.parts import loaders, state
+from pages.parts.pictures import tab_icon
 
-st.set_page_config(page_title="MNIST Digit Lab", page_icon=":material/draw:", layout="wide")
+st.set_page_config(page_title="MNIST Digit Lab", page_icon=tab_icon(), layout="wide")
 
 page = st.navigation(
     [

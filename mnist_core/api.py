@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import queue
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
@@ -33,6 +34,8 @@ HELD = 64_000_000  # bytes of all bodies that are in the house at once
 WAITING = 128  # pictures that wait for an answer
 TOGETHER = 16  # pictures that one thread answers at once
 THREADS = 2
+MAX_SIGNS = 100  # brackets, braces and commas in a body of JSON
+ASKED = 'Send {"image": "..."} with the picture in base64 or as a data URL.'
 
 SENTENCES = {
     404: "There is nothing at this address. /api/openapi.json tells what there is.",
@@ -164,7 +167,7 @@ def build_api(
         return JSONResponse(describe([card.name for card in cards()]))
 
     cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
-    return Starlette(
+    api = Starlette(
         routes=[
             Route("/predict", predict, methods=["POST"]),
             Route("/models", models),
@@ -174,6 +177,8 @@ def build_api(
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: tell, InkError: tell, CheckpointError: tell, Exception: tell},
     )
+    api.router.redirect_slashes = False  # a redirection has no sentence, and leads where the request's own header says
+    return api
 
 
 def choose_card(cards: Sequence[Card], name: str | None) -> Card:
@@ -195,29 +200,34 @@ async def unpack_form(headers: Headers, body: bytes) -> bytes:
         form = await parser.parse()
     except MultiPartException as error:
         raise HTTPException(400, f"The form cannot be read: {error.message}") from None
+    except ValueError:
+        raise HTTPException(400, "The form cannot be read: it names letters that do not exist.") from None
     try:
         for _, part in form.multi_items():
             if isinstance(part, UploadFile):
                 return await part.read()
     finally:
         await form.close()
-    raise HTTPException(422, "There is no file in the form.")
+    raise HTTPException(422, "There is no whole file in the form.")
 
 
 def unpack_json(body: bytes) -> bytes:
+    # Of a few megabytes of brackets the parser, which nothing can interrupt, makes hundreds.
+    if sum(body.count(sign) for sign in (b"[", b"{", b",")) > MAX_SIGNS:
+        raise HTTPException(422, ASKED)
     try:
         values = json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise HTTPException(400, "The body is not JSON.") from None
     text = values.get("image") if isinstance(values, dict) else None
     if not isinstance(text, str):
-        raise HTTPException(422, 'Send {"image": "..."} with the picture in base64 or as a data URL.')
+        raise HTTPException(422, ASKED)
     if text.startswith("data:"):
         head, _, text = text.partition(",")
         if not head.endswith(";base64"):
             raise HTTPException(422, "A data URL of a picture is written in base64.")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(re.sub(r"\s+", "", text), validate=True)
     except ValueError:
         raise HTTPException(422, "The image is not in base64.") from None
 

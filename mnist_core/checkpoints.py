@@ -36,9 +36,12 @@ class CheckpointError(Exception):
     """A checkpoint that cannot be used; the message names the file and the reason."""
 
 
+LONGEST_NAME = 80  # of the 255 bytes that a file system has for a file's name
+
+
 def ensure_name(name: str) -> None:
     """A name is part of three file names, and never a way out of the folder."""
-    if not re.fullmatch(r"[\w-][\w.-]*", name):
+    if not (isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(r"[\w-][\w.-]*", name)):
         raise CheckpointError(f"{name!r} is not the name of a checkpoint: letters, digits, '-', '_' and '.' are.")
 
 

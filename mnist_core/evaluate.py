@@ -350,20 +350,22 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         help="pictures in folders named 0 to 9, or beside a CSV with the line file,label on top (default: --data)",
     )
-    parser.add_argument("--data", choices=list(DATA), default="mnist", help="MNIST, or scikit-learn's digits")
+    parser.add_argument("--data", choices=list(DATA), help="MNIST (default), or scikit-learn's digits")
     parser.add_argument("--mistakes", type=int, default=10, metavar="N", help="how many to list (default: 10)")
     parser.add_argument("--json", action="store_true", help="every figure as one JSON object")
     add_checkpoints(parser)
     options = parser.parse_args(arguments)
     if options.mistakes < 0:
         parser.error("--mistakes takes a number from 0 on.")
+    if options.folder and options.data:
+        parser.error("Name a folder or --data, not both.")
 
     def command() -> int:
         classifier, faults = load_classifier(parser, options.name, options.checkpoints), Faults()
         if options.folder:
             answers = ask_folder(classifier, options.folder, faults)
         else:
-            answers = ask(classifier, options.data, options.checkpoints)
+            answers = ask(classifier, options.data or "mnist", options.checkpoints)
         figures = report(classifier.card.name, answers, options.mistakes)
         print(json.dumps(figures) if options.json else in_words(figures))
         return 1 if faults.count else 0

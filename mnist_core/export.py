@@ -124,10 +124,10 @@ def ensure_packages(form: Format) -> None:
 
 
 def ensure_place(out: Path, checkpoints: Path) -> None:
-    if out.is_dir() or not out.parent.is_dir():
+    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise CommandError(f"{out} is not a place for a file. Name another with --out.")
-    if out.suffix == ".safetensors" and out.resolve().parent == checkpoints.resolve():
-        raise CommandError(f"{out} would take the place of a checkpoint's weights. Name another file with --out.")
+    if out.suffix in (".safetensors", ".json", ".npz") and out.resolve().parent == checkpoints.resolve():
+        raise CommandError(f"{out} would take the place of a part of a checkpoint. Name another file with --out.")
 
 
 def images_to_compare() -> tuple[str, Tensor]:

@@ -4,6 +4,7 @@ The picture is float32, height x width, 0 to 1. What cannot be read raises `InkE
 """
 
 import io
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,9 @@ MAX_PIXELS = 50_000_000
 WORKING_SIDE = 1_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 ORIENTATION = 0x0112  # the EXIF entry
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")  # one that is followed by its length, or the end
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+MAX_SCANS = 100
 ROUNDING = 0.01  # how far computed ink may stray beyond its range
 
 Ink = str | PathLike | bytes | BinaryIO | Image.Image | np.ndarray
@@ -67,7 +71,8 @@ def _in_range(array: np.ndarray) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise InkError("The ink holds values that are not numbers (NaN or infinity).")
-    full = 1 if high <= 1 + ROUNDING else 255 if array.dtype != np.uint16 or high <= 255 else 65535
+    deep = (array.dtype.kind, array.dtype.itemsize) == ("u", 2) and high > 255
+    full = 1 if high <= 1 + ROUNDING else 65535 if deep else 255
     if low < -ROUNDING or high > full * (1 + ROUNDING):
         raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
     return (array.astype(np.float32) / np.float32(full)).clip(0, 1)
@@ -79,6 +84,7 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
             return _read_image(source)
         with Image.open(source, formats=FORMATS) as image:
             # A JPEG can be decoded small, which a photograph of a telephone is glad of.
+            _ensure_few_scans(image)
             image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
             return _read_image(image)
     except InkError:
@@ -109,6 +115,22 @@ def _ensure_size(width: int, height: int) -> None:
         )
     if not (width and height):
         raise InkError("The picture has no pixels.")
+
+
+def _ensure_few_scans(image: Image.Image) -> None:
+    """A progressive JPEG may go over its picture as often as it likes, in 75 bytes each time; cameras do ten times."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    place = image.fp.tell()
+    image.fp.seek(0)
+    content = image.fp.read()
+    image.fp.seek(place)
+    at = scans = 0
+    while (marker := JPEG_MARKER.search(content, at)) and marker[0] != JPEG_END:
+        scans += marker[0] == JPEG_SCAN
+        if scans > MAX_SCANS:
+            raise InkError(f"This JPEG goes over its picture more than {MAX_SCANS} times. Save it anew.")
+        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
 
 
 def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:

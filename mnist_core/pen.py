@@ -422,7 +422,10 @@ def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
-    sheet().save(parser.parse_args().sheet, optimize=True)
+    place = parser.parse_args().sheet
+    if place.suffix.lower() != ".png" or place.is_dir() or not place.parent.is_dir():
+        parser.error(f"{place} is not a place for a PNG file.")
+    sheet().save(place, optimize=True)
 
 
 if __name__ == "__main__":

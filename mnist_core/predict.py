@@ -25,7 +25,7 @@ from mnist_core.classifier import DigitClassifier, Prediction
 from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
 from mnist_core.ink import Ink, InkError, is_picture
 from mnist_core.pictures import step_png
-from mnist_core.preprocess import Trace
+from mnist_core.preprocess import STAGE_NAMES, Trace
 from mnist_core.words import percent, printable
 
 STDIN = "-"
@@ -153,10 +153,11 @@ class Stages:
         folder = self.folder / self._name(path) if self.several else self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for earlier in folder.glob("[1-9]_*.png"):  # of other ink, which may have gone further
-                earlier.unlink()
-            for number, step in enumerate(trace.steps, 1):
-                (folder / f"{number}_{step.stage.name}.png").write_bytes(step_png(step))
+            names = [f"{number}_{name}.png" for number, name in enumerate(STAGE_NAMES, 1)]
+            for name in names[len(trace.steps) :]:  # of other ink, which may have gone further
+                (folder / name).unlink(missing_ok=True)
+            for name, step in zip(names, trace.steps, strict=False):
+                (folder / name).write_bytes(step_png(step))
         except OSError as error:
             raise CommandError(f"{folder} cannot be written to: {error.strerror}.") from None
 

@@ -497,8 +497,8 @@ def positive(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not 0 < value <= 1e30:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, or far too large a one")
     return value
 
 
@@ -521,9 +521,12 @@ def read_recipe(text: str) -> Recipe:
                 raise argparse.ArgumentTypeError(f"{place} asks for what no recipe has: {', '.join(sorted(unknown))}")
         recipe = Recipe(**found | {"augmentation": None if bent is None else Augmentation(**bent)})
         build(recipe.architecture, **recipe.arguments)
-        for count in (recipe.epochs, recipe.batch_size):
+        counts = (recipe.epochs, recipe.batch_size, recipe.seed, recipe.written, recipe.others, recipe.scanned)
+        if text := next((count for count in (*counts, recipe.learning_rate) if isinstance(count, str)), ""):
+            raise ValueError(f"{text!r} is text, not a number")
+        for count in counts[:2]:
             at_least_one(str(count))
-        for count in (recipe.seed, recipe.written, recipe.others, recipe.scanned):
+        for count in counts[2:]:
             not_negative(str(count))
         numbers = [recipe.weight_decay, *asdict(recipe.augmentation or Augmentation()).values()]
         bounded = all(0 <= number < math.inf for number in numbers) and positive(str(recipe.learning_rate)) <= 1e3

@@ -22,6 +22,7 @@ import time
 import warnings
 from dataclasses import asdict, fields, replace
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,17 +127,22 @@ def _scaled(size: int | tuple[int, ...], factor: float) -> int | tuple[int, ...]
 def open_search(options: argparse.Namespace) -> "Search":
     """The study in its database, begun where there is none; one of other settings is refused."""
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
+    connect = partial(
+        optuna.storages.RDBStorage,
+        options.storage,
+        engine_kwargs={"connect_args": {"timeout": 60}} if options.storage.startswith("sqlite") else None,
+        heartbeat_interval=options.heartbeat,
+        grace_period=3 * options.heartbeat,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
+    )
     # The form of a database's address is SQLAlchemy's affair, and so is what it says of a wrong one.
     try:
-        storage = optuna.storages.RDBStorage(
-            options.storage,
-            engine_kwargs={"connect_args": {"timeout": 60}} if options.storage.startswith("sqlite") else None,
-            heartbeat_interval=options.heartbeat,
-            grace_period=3 * options.heartbeat,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES),
-        )
+        try:
+            storage = connect()
+        except (IntegrityError, ProgrammingError):  # another worker was making the tables at this very moment
+            storage = connect()
     except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise StudyError(f"The database cannot be opened: {reason}. Name another one with --storage.") from None

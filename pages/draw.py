@@ -10,8 +10,11 @@ from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import choose_ink, show_examples
+from pages.parts.desk import DRAW, choose_ink, show_examples
 from pages.parts.pictures import npy, zipped
+
+PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
+PICTURE_IS_EMPTY = "A picture of one digit is read best: dark ink on light paper, or the other way round."
 
 
 def large(prediction: Prediction) -> str:
@@ -30,7 +33,8 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
         st.header(large(prediction), anchor=False)
         st.markdown(f"**{prediction.in_words}**")
         if prediction.verdict == "blank":
-            st.caption("Write one digit, as large or as small as you like, anywhere on the paper.")
+            paper = st.session_state[state.SOURCE] == DRAW
+            st.caption(PAPER_IS_EMPTY if paper else PICTURE_IS_EMPTY)
         else:
             shares = " · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3))
             # Of what is no digit the shares would say how sure it is of one.
@@ -122,12 +126,11 @@ def show_all_models(trace: Trace) -> None:
                 {
                     "Model": card.name,
                     "Reads": answer.in_words if answer.digit is None else str(answer.digit),
-                    "Confidence": None if answer.digit is None else answer.confidence,
-                    "Test": card.test.accuracy,
+                    "Confidence": "–" if answer.digit is None else percent(answer.confidence),
+                    "Test": f"{card.test.accuracy:.2%}",
                 }
             )
-    percent = st.column_config.NumberColumn(format="percent")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Confidence": percent, "Test": percent})
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
 def show_scorecard() -> None:
@@ -179,13 +182,15 @@ def show_desk(classifier: DigitClassifier) -> None:
     with desk.container(width=312):
         ink = choose_ink()
     with desk.container():
+        trace, prediction = None, Prediction.of_nothing()
         try:
-            trace = classifier.pipeline.run(ink) if ink is not None else None
+            if ink is not None:
+                trace = classifier.pipeline.run(ink)
+                (prediction,) = classifier.judge([trace])
         except InkError as error:
             st.error(str(error), icon=":material/broken_image:")
-            trace = None
-        prediction = classifier.judge([trace])[0] if trace else Prediction.of_nothing()
-        show_answer(prediction, classifier)
+        else:
+            show_answer(prediction, classifier)
         if prediction.verdict != "blank":
             show_why(ink, prediction, classifier)
             show_judging(ink, prediction, classifier)

@@ -93,6 +93,12 @@ def test_a_picture_is_answered_as_the_classifier_answers_it(client, tmp_path, re
     }
 
 
+def test_a_stroke_behind_an_address_is_another_address_and_no_redirection(client):
+    said = client.get("/api/models/", headers={"Host": "evil.example"}, follow_redirects=False)
+    assert (said.status_code, "location" in said.headers) == (404, False)
+    assert "openapi.json" in said.json()["error"]
+
+
 def test_a_blank_picture_has_no_digit_and_says_why(client):
     told = client.post("/api/predict", content=BLANK, headers=PNG).json()
     assert (told["digit"], told["confidence"], told["verdict"], told["top"]) == (None, 0, "blank", [])
@@ -114,6 +120,9 @@ def test_without_a_model_the_server_says_so():
     assert "no model" in said.json()["error"]
 
 
+PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhi\r\n--x--\r\n'
+
+
 def form(body: bytes, kind: str = "multipart/form-data; boundary=x") -> dict:
     return {"content": body, "headers": {"Content-Type": kind}}
 
@@ -125,9 +134,10 @@ HUGE = png(np.zeros((6251, 8000), dtype=bool))
     ("status", "method", "path", "parts", "told"),
     [
         (400, "POST", "predict", form(b'{"image": ', "application/json"), "not JSON"),
-        (400, "POST", "predict", form(b"[" * 100_000, "application/json"), "not JSON"),
+        (422, "POST", "predict", form(b"[" * 100_000, "application/json"), "image"),
         (400, "POST", "predict", form(b"\xff\xfe\xfd", "application/json"), "not JSON"),
         (400, "POST", "predict", form(b"no form"), "form"),
+        (400, "POST", "predict", form(PART, "multipart/form-data; boundary=x; charset=undefined"), "letters"),
         (400, "POST", "predict", form(SEVEN, "multipart/form-data"), "boundary"),
         (404, "POST", "predict?model=oracle", {"content": SEVEN, "headers": PNG}, "first, second"),
         (404, "POST", "predict?model=../first", {"content": SEVEN, "headers": PNG}, "no model of this name"),
@@ -146,7 +156,7 @@ HUGE = png(np.zeros((6251, 8000), dtype=bool))
         (422, "POST", "predict", {"content": b"words", "headers": PNG}, "not a picture in a known format"),
         (422, "POST", "predict", {"content": SEVEN[:300], "headers": PNG}, "cut off or broken"),
         (422, "POST", "predict", {"content": HUGE, "headers": PNG}, "50 megapixels"),
-        (422, "POST", "predict", {"files": {"note": (None, "words")}}, "no file"),
+        (422, "POST", "predict", {"files": {"note": (None, "words")}}, "no whole file"),
         (422, "POST", "predict", {"files": {"image": ("empty.png", b"")}}, "no picture"),
         (422, "POST", "predict", {"json": []}, "image"),
         (422, "POST", "predict", {"json": {"image": 7}}, "image"),

@@ -216,7 +216,8 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../mine", "inner/../../mine", "/etc/passwd", "a b", "mine\n", "mine\0", "..\\mine"]
+    "name",
+    ["", ".", "..", "../mine", "inner/../../mine", "/etc/passwd", "a b", "mine\n", "mine\0", "..\\mine", "a" * 300, 5],
 )
 def test_a_name_that_leads_out_of_the_folder_is_refused(save_untrained, tmp_path, name):
     save_untrained("mine")

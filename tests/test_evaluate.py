@@ -356,7 +356,12 @@ def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):
     for folder, told in (("nowhere", "There is no folder"), ("empty", "folders named 0 to 9")):
         assert main(["small", str(tmp_path / folder), "--checkpoints", str(tmp_path)]) == 1
         assert told in capsys.readouterr().err
-    for wrong in (["nix"], ["small", "--mistakes", "-1"], ["small", "--data", "x"]):
+    for wrong in (
+        ["nix"],
+        ["small", "--mistakes", "-1"],
+        ["small", "--data", "x"],
+        ["small", "folder", "--data", "mnist"],
+    ):
         with pytest.raises(SystemExit) as end:
             main([*wrong, "--checkpoints", str(tmp_path)])
         assert end.value.code == 2

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +187,14 @@ def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(as
     status, _, err = ask(pictures / "seven.png", "--stages", pictures / "notes.txt")
     assert status == 1
     assert "cannot be written" in err
+
+
+def test_stages_leave_the_other_files_of_their_folder_alone(ask, pictures, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    picture = shutil.copy(pictures / "blank.png", own / "3_photo.png")
+    ask(picture, "--stages", own)
+    assert Path(picture).read_bytes() == (pictures / "blank.png").read_bytes()
 
 
 def test_thousands_of_files_go_through_in_batches_that_hold_no_picture_of_a_stage(ask, pictures, monkeypatch):

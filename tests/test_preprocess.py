@@ -314,6 +314,7 @@ PICTURES = {
     "floats a rounding beyond 1": grey_canvas() / 255 * 1.004 - 0.002,
     "whole numbers": grey_canvas().astype(np.int64),
     "16-bit array": grey_canvas().astype(np.uint16) * 257,
+    "16-bit array of another machine": (grey_canvas().astype(np.uint16) * 257).astype(">u2"),
     "16-bit array of 8-bit values": grey_canvas().astype(np.uint16),
     "RGBA floats": canvas() / 255,
     "Fortran order": np.asfortranarray(grey_canvas()),
@@ -365,6 +366,15 @@ def test_ink_of_every_kind_gives_the_same_image(kind):
 @pytest.mark.parametrize("kind", LOSSY_PICTURES)
 def test_ink_that_lost_something_on_its_way_gives_nearly_the_same_image(kind):
     assert difference(HOUSE.run(LOSSY_PICTURES[kind]).image, HOUSE.run(canvas()).image) <= 0.005
+
+
+def test_a_jpeg_that_goes_over_its_picture_again_and_again_is_refused_before_it_is_decoded():
+    jpeg = file_of(GREY, "JPEG", progressive=True)
+    scan = b"\xff\xda" + (8).to_bytes(2, "big") + bytes([1, 1, 0, 0, 63, 0])
+    with pytest.raises(InkError, match="Save it anew"):
+        HOUSE.run(jpeg[:-2] + 200 * scan + jpeg[-2:])
+    # What a telephone puts behind the picture is no part of it.
+    np.testing.assert_array_equal(HOUSE.run(jpeg + 200 * scan).image, HOUSE.run(jpeg).image)
 
 
 def test_paths_and_open_files_are_read_like_their_bytes(tmp_path):

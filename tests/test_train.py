@@ -420,6 +420,7 @@ def test_a_device_that_is_not_there_is_told(tmp_path, monkeypatch, fails_in_a_se
         (["--architecture", "mlp", "--batch-size", "²"], "argument --batch-size: '²' is not a whole number"),
         (["--architecture", "mlp", "--seed", "-1"], "argument --seed: '-1' is not a whole number from 0 on"),
         (["--architecture", "mlp", "--learning-rate", "0"], "argument --learning-rate: '0' is not a number above 0"),
+        (["--architecture", "mlp", "--learning-rate", "1e300"], "'1e300' is not a number above 0, or far too large"),
         (["--architecture", "mlp", "--learning-rate", "fast"], "argument --learning-rate: 'fast' is not a number"),
         (["--architecture", "mlp", "--learning-rate", "inf"], "argument --learning-rate: 'inf' is not a number"),
         (["--architecture", "mlp", "--learning-rate", "nan"], "argument --learning-rate: 'nan' is not a number"),

@@ -76,8 +76,14 @@ def choose_data() -> str:
         key="data",
         label_visibility="collapsed",
         bind="query-params",
-        on_change=lambda: (state.take_fence_down(), state.close_image()),
+        on_change=_look_anew,
     )
+
+
+def _look_anew() -> None:
+    state.take_fence_down()
+    state.close_image()
+    state.put_back({"sheet": 1})
 
 
 def answered(card: Card, data: str) -> Answered | None:

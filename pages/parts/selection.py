@@ -127,7 +127,7 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
     if fence is not None:
         chips.append((f"{len(fence):,} from the map", state.take_fence_down, {}))
     if sure != (0, 100):
-        chips.append((f"{sure[0]} to {sure[1]} % sure", unselect, {"sure": (0, 100)}))
+        chips.append((f"{sure[0]}% to {sure[1]}% sure", unselect, {"sure": (0, 100)}))
     if text:
         chips.append((f"numbers {as_code(text[:20])}", unselect, {"find": ""}))
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):

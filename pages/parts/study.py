@@ -17,7 +17,7 @@ def show_studies() -> None:
     studies, broken = loaders.studies()
     if not studies and not broken:
         return
-    st.markdown("### The search for better recipes")
+    st.subheader("The search for better recipes", anchor=False)
     for sentence in broken:
         st.warning(sentence, icon=":material/broken_image:")
     if not studies:
@@ -32,9 +32,10 @@ def show_studies() -> None:
 def _show(study: Study) -> None:
     table, best, settings = study.table, study.best, study.settings
     early = int((table["state"] == "pruned").sum())
+    whose = "MNIST" if settings["data"] == "mnist" else "scikit-learn's digits"
     images = f"{settings['images']:,} of the" if settings.get("images") else "all"
     st.markdown(
-        f"**{len(table)} trials** of {settings['epochs']} epochs on {images} training images of {settings['data']}, "
+        f"**{len(table)} trials** of {settings['epochs']} epochs on {images} training images of {whose}, "
         f"{early} of them given up early, judged on validation images. Best: trial {best['number']} with "
         f"**{best['validation_accuracy']:.2%}**. The test images were not looked at."
     )
@@ -100,6 +101,5 @@ def _show(study: Study) -> None:
     command = AGAIN.format(study.architecture, len(table), settings["epochs"])
     st.code(command + (f" --images {settings['images']}" if settings.get("images") else ""), language="bash")
     minutes = np.sum(table["seconds"]) / 60
-    st.caption(
-        f"{minutes:.0f} minutes of training on {study.versions.get('threads', '?')} thread(s) of a busy machine."
-    )
+    threads = study.versions.get("threads", "?")
+    st.caption(f"{minutes:.0f} minutes of training on {threads} thread{'s' * (threads != 1)} of a busy machine.")

@@ -52,3 +52,16 @@ def test_nothing_is_wider_than_a_phone(open_page, path):
     page = open_page(path, viewport=PHONE)
     settle(page)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= PHONE["width"]
+
+
+def test_no_page_asks_another_site_for_anything(open_page, address):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    for name in ("Preprocessing", "Errors", "Data", "Models"):
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        expect(page.locator("h1")).to_have_text(name)
+        settle(page)
+    assert asked
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
