@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_core.data import load_embedded_digits
+from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.figures import load_figures
 from mnist_core.measure import MEASURES
 from mnist_core.studies import STUDIES, list_studies
@@ -82,6 +82,8 @@ def test_the_most_typical_images_lead_to_one_image_and_its_measures():
     app.run()
     assert not app.exception
     assert f"**Training image {first:,}**: labelled **4**" in words(app)
+    if mnist_is_here():
+        assert {"Preprocessing", "Draw"} <= {button.label for button in app.button}
 
 
 def test_a_hand_that_was_not_seen_yet_is_asked_to_draw():

@@ -1,6 +1,7 @@
 """What is taken away answers as the model does: every export is loaded back, and the README's lines run each."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -115,9 +116,13 @@ def test_wrong_usage_is_told_in_a_sentence(save_untrained, tmp_path, capsys, arg
 
 def test_a_place_that_is_none_is_told(save_untrained, tmp_path, few, capsys):
     save_untrained("small")
-    for out in (tmp_path, tmp_path / "nowhere" / "x.pt2"):
+    os.mkfifo(tmp_path / "pipe")
+    kept = (tmp_path / "small.json").read_bytes()
+    for out in (tmp_path, tmp_path / "nowhere" / "x.pt2", tmp_path / "pipe", tmp_path / "small.json"):
         assert main(["small", "--format", "torch-export", "--out", str(out), "--checkpoints", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.count("--out") == 2
+    assert capsys.readouterr().err.count("--out") == 4
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "small.json").read_bytes() == kept
 
 
 def test_the_packages_of_the_tests_are_those_of_the_exports():

@@ -131,3 +131,13 @@ def test_the_sheet_has_a_row_for_every_form_and_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / "sheet.png")])
     pen.main()
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("place", ["sheet.txt", "nowhere/sheet.png"])
+def test_a_place_for_the_sheet_that_is_none_is_told_before_anything_is_drawn(tmp_path, monkeypatch, capsys, place):
+    monkeypatch.setattr(pen, "sheet", lambda: pytest.fail("it was drawn"))
+    monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / place)])
+    with pytest.raises(SystemExit) as end:
+        pen.main()
+    assert end.value.code == 2
+    assert "is not a place for a PNG file" in capsys.readouterr().err

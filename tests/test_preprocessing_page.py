@@ -302,12 +302,13 @@ def test_every_tab_opens_with_a_sample(tab, number):
     assert len(cards(app)) == len(STAGES)
 
 
-def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not():
-    name, labelled = "scikit-learn", loaders._load_embedded()
-    assert "scikit-learn" in name
-    assert np.array_equal(labelled.images, load_embedded_digits().images)
+def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not(monkeypatch):
     if mnist_is_here():
         assert loaders.samples()[0].startswith("MNIST")
+    monkeypatch.setattr(loaders, "mnist_is_here", lambda: False)
+    name, labelled = loaders.samples()
+    assert "scikit-learn" in name
+    assert np.array_equal(labelled.images, load_embedded_digits().images)
 
 
 def test_a_drawing_survives_its_way_through_an_address():
