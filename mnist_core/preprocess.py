@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
@@ -138,13 +139,31 @@ def normalise(picture: np.ndarray, mean: float = MEAN, std: float = STD) -> tupl
 
 @dataclass(frozen=True)
 class Stage:
-    """A named step of the pipeline: a function from picture to picture and its parameters' usual values."""
+    """A named step of the pipeline: a function from picture to picture, its parameters' usual values, and what each
+    may be: one of some words, or a number between two limits."""
 
     name: str
     apply: Callable[..., tuple[Any, Facts]] = field(repr=False)
     what: str = field(repr=False)
     why: str = field(repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    allowed: Mapping[str, tuple] = field(default_factory=dict, repr=False)
+
+    def refuses(self, name: str, value: Any) -> str:
+        """Why the parameter of that name cannot have a value, in a sentence; nothing where it can."""
+        if name not in self.parameters:
+            return f"The stage {self.name} has no parameter {name}."
+        usual, allowed = self.parameters[name], self.allowed[name]
+        if isinstance(usual, bool):
+            wanted, fits = "True or False", isinstance(value, bool)
+        elif isinstance(usual, str):
+            wanted, fits = f"one of {', '.join(allowed)}", isinstance(value, str) and value in allowed
+        else:
+            whole = isinstance(usual, int)
+            wanted = f"a {'whole ' * whole}number from {allowed[0]:g} to {allowed[1]:g}"
+            fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+            fits = fits and allowed[0] <= value <= allowed[1]
+        return "" if fits else f"The parameter {name} of the stage {self.name} is {wanted}, not {value!r}."
 
 
 STAGES = (
@@ -160,6 +179,7 @@ STAGES = (
         "Finds out whether the ink is dark or light, and makes it bright on black.",
         "MNIST's ink is bright. Most people write dark on light.",
         {"paper": "auto"},
+        {"paper": ("auto", "light", "dark")},
     ),
     Stage(
         "background",
@@ -167,6 +187,7 @@ STAGES = (
         "Takes away uneven light, the grain of paper and ruled lines; a clean canvas passes unchanged.",
         "The network has never seen paper and would take its shadows for ink.",
         {"softness": 0.5},
+        {"softness": (0.01, 1)},
     ),
     Stage(
         "crop",
@@ -174,6 +195,7 @@ STAGES = (
         "Cuts out the box around the ink; specks do not count.",
         "Where on the canvas a digit stands must not matter.",
         {"threshold": 0.1, "speck": 0.08, "margin": 0},
+        {"threshold": (0, 1), "speck": (0, 1), "margin": (0, 1000)},
     ),
     Stage(
         "scale",
@@ -181,6 +203,7 @@ STAGES = (
         "Brings the longer side to 20 pixels, with the shape kept, each new pixel the average of what it covers.",
         "How large a digit is drawn must not matter, and every digit of MNIST fills 20 pixels.",
         {"box": 20, "resampling": "area"},
+        {"box": (1, SIDE), "resampling": ("area", "bilinear", "bicubic", "nearest")},
     ),
     Stage(
         "stretch",
@@ -194,6 +217,7 @@ STAGES = (
         "Moves the centre of mass to the middle of 28 x 28 pixels, by whole pixels.",
         "MNIST was centred like this; the middle of the box lies elsewhere for a 7, a 4 or a 9.",
         {"by": "mass", "whole_pixels": True},
+        {"by": ("mass", "box", "none"), "whole_pixels": (False, True)},
     ),
     Stage(
         "normalise",
@@ -201,6 +225,7 @@ STAGES = (
         "Takes away MNIST's average brightness and divides by its spread: the tensor.",
         "Networks learn best from numbers around 0, and must be asked in the numbers they learned from.",
         {"mean": MEAN, "std": STD},
+        {"mean": (-1000, 1000), "std": (0.001, 1000)},
     ),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -262,8 +287,9 @@ class Pipeline:
         if "grey" in off:
             raise ValueError("The stage grey cannot be off: the others need a picture.")
         for stage in STAGES:
-            if unknown := parameters.get(stage.name, {}).keys() - stage.parameters.keys():
-                raise ValueError(f"The stage {stage.name} has no parameter {', '.join(sorted(unknown))}.")
+            for name, value in parameters.get(stage.name, {}).items():
+                if refused := stage.refuses(name, value):
+                    raise ValueError(refused)
         self.off = frozenset(off)
         self.parameters = MappingProxyType(
             {stage.name: MappingProxyType({**stage.parameters, **parameters.get(stage.name, {})}) for stage in STAGES}

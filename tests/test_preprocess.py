@@ -2,6 +2,7 @@
 whole numbers, scipy's centre of mass, digits centred by hand, MNIST itself, and files made to break it."""
 
 import io
+import re
 import subprocess
 import sys
 import warnings
@@ -20,7 +21,7 @@ from scipy import ndimage
 from benchmarks.photographs import SCENES, photograph
 from mnist_core.data import load_embedded_digits
 from mnist_core.ink import InkError
-from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STD, Pipeline, to_images, to_tensor
+from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STAGES, STD, Pipeline, to_images, to_tensor
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -564,6 +565,45 @@ def test_settings_that_do_not_exist_are_refused():
         Pipeline(scale={"size": 18})
     with pytest.raises(ValueError, match="cannot be off"):
         Pipeline(off=["grey"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"scale": {"box": 29}}, "The parameter box of the stage scale is a whole number from 1 to 28, not 29."),
+        ({"scale": {"box": 18.5}}, "whole number from 1 to 28, not 18.5"),
+        ({"scale": {"box": True}}, "not True"),
+        ({"scale": {"box": "18"}}, "not '18'"),
+        ({"scale": {"resampling": "lanczos"}}, "is one of area, bilinear, bicubic, nearest, not 'lanczos'"),
+        ({"scale": {"resampling": 3}}, "not 3"),
+        ({"centre": {"by": "middle"}}, "is one of mass, box, none, not 'middle'"),
+        ({"centre": {"whole_pixels": 1}}, "is True or False, not 1"),
+        ({"crop": {"threshold": float("nan")}}, "is a number from 0 to 1, not nan"),
+        ({"crop": {"margin": -1}}, "is a whole number from 0 to 1000, not -1"),
+        ({"normalise": {"std": 0}}, "is a number from 0.001 to 1000, not 0"),
+        ({"polarity": {"paper": None}}, "is one of auto, light, dark, not None"),
+    ],
+)
+def test_a_value_that_a_parameter_cannot_have_is_refused_in_a_sentence(parameters, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Pipeline(**parameters)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=STAGE_NAMES)
+def test_every_parameter_says_what_it_may_be_and_answers_at_both_ends(stage):
+    assert stage.allowed.keys() == stage.parameters.keys()
+    for name, allowed in stage.allowed.items():
+        usual = stage.parameters[name]
+        ends = allowed if isinstance(usual, str | bool) else [type(usual)(end) for end in allowed]
+        for value in (usual, *ends):
+            trace = Pipeline(**{stage.name: {name: value}}).run(canvas())
+            assert trace.tensor.shape == (1, 28, 28)
+            assert trace.tensor.isfinite().all(), (name, value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Pipeline(scale={"box": np.int64(18)}).run(canvas())["scale"].output.shape[0] == 18
+    assert Pipeline(crop={"threshold": np.float32(0.2)}).run(canvas())["crop"].facts["threshold"] == np.float32(0.2)
 
 
 def test_a_pipeline_says_the_call_that_makes_it():

@@ -202,6 +202,12 @@ def test_every_parameter_of_every_stage_has_a_control_whose_range_holds_the_usua
             assert CONTROLS[stage.name][name].reads(text), f"{stage.name}.{name}"
 
 
+def test_half_a_pixel_in_the_address_is_told_where_only_whole_ones_count():
+    (warning,) = open_page(**{"crop.margin": "1.5"}).warning
+    assert "crop.margin=1.5" in warning.value
+    assert not open_page(**{"crop.margin": "2"}).warning
+
+
 def test_no_setting_within_its_range_breaks_the_pipeline():
     rng = np.random.default_rng(5)
     inks = [SEVEN_PNG, np.zeros((1, 1), np.uint8), np.full((28, 28), 255, np.uint8), rng.random((40, 90))]

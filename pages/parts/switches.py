@@ -23,9 +23,10 @@ class Range:
 
     def reads(self, text: str) -> bool:
         try:
-            return self.low <= float(text) <= self.high
+            number = float(text)
         except ValueError:
             return False
+        return self.low <= number <= self.high and (number.is_integer() or not isinstance(self.step, int))
 
     def choose(self, key: str, usual: float) -> float:
         return st.slider(
