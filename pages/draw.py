@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
-from mnist_core.evaluate import accuracy, confusion_matrix, per_digit
+from mnist_core.evaluate import accuracy, confusion_matrix
 from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent
@@ -80,18 +80,29 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
     """Was this right? The visitor's word goes onto the scorecard of this visit."""
 
     def judge(label: int) -> None:
-        judged = state.Judged(label, prediction.digit, prediction.confidence, classifier.card.name, prediction.image)
+        confidence = None if turned_away else prediction.confidence
+        judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, prediction.image)
         state.judge(judged, ink)
 
-    if prediction.verdict == "not a digit":
-        st.caption("What is turned away does not count on the scorecard. If it is a digit, write it once more.")
-        return
+    turned_away = prediction.digit is None
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.judged(ink, classifier.card.name)
-        st.markdown(f"Counted as a {judged.label}." if judged else "Was this right?")
-        right = [prediction.digit]
-        st.button("Yes", icon=":material/check:", on_click=judge, args=right, key="right", disabled=judged is not None)
-        with st.popover("It is another digit", icon=":material/edit:"):
+        if judged:
+            st.markdown(f"Counted as a {judged.label}{' that was turned away' * turned_away}.")
+        elif turned_away:
+            st.markdown("Is it a digit all the same?")
+        else:
+            st.markdown("Was this right?")
+        if not turned_away:
+            st.button(
+                "Yes",
+                icon=":material/check:",
+                on_click=judge,
+                args=[prediction.digit],
+                key="right",
+                disabled=judged is not None,
+            )
+        with st.popover("It is a digit" if turned_away else "It is another digit", icon=":material/edit:"):
             st.caption("What did you write?")
             with st.container(horizontal=True, gap="xxsmall"):
                 for digit in range(10):
@@ -142,20 +153,22 @@ def show_scorecard() -> None:
         return
     table = pd.DataFrame(
         [{"label": j.label, "digit": j.digit, "confidence": j.confidence, "model": j.model} for j in judged]
-    )
-    score = accuracy(table)
+    ).astype({"digit": "Int64"})  # a digit that was turned away has none, and counts as not right
+    score, read = accuracy(table), table.dropna(subset="digit").astype({"digit": int})
     matrix, digits = st.columns(2)
     with matrix:
-        st.markdown(f"**{score.correct} of {score.total} right** ({score.accuracy:.0%})")
+        away = f", {len(table) - len(read)} turned away" if len(read) < len(table) else ""
+        st.markdown(f"**{score.correct} of {score.total} right** ({score.accuracy:.0%}){away}")
         st.plotly_chart(
-            confusion_chart(confusion_matrix(table)),
+            confusion_chart(confusion_matrix(read)),
             key="scores",
             config=STILL,
             alt="Which digits were drawn, and as what they were read, in this visit.",
         )
     with digits:
         st.markdown("**Digit by digit**")
-        by_digit = per_digit(table).query("support > 0")[["digit", "support", "recall"]]
+        right = (table["digit"] == table["label"]).fillna(False)
+        by_digit = right.groupby(table["label"]).agg(["size", "mean"]).reset_index()
         by_digit.columns = ["Digit", "Drawn", "Read right"]
         st.dataframe(
             by_digit, hide_index=True, column_config={"Read right": st.column_config.NumberColumn(format="percent")}
@@ -164,7 +177,10 @@ def show_scorecard() -> None:
         st.download_button(
             "Scores as CSV", table.to_csv(index_label="drawing"), "scores.csv", "text/csv", on_click="ignore"
         )
-        names = [f"{number:03d}-label-{j.label}-read-{j.digit}.png" for number, j in enumerate(judged, 1)]
+        names = [
+            f"{number:03d}-label-{j.label}-{'turned-away' if j.digit is None else f'read-{j.digit}'}.png"
+            for number, j in enumerate(judged, 1)
+        ]
         st.download_button(
             "Drawings as ZIP",
             lambda: zipped((name, png(j.image)) for name, j in zip(names, judged, strict=True)),

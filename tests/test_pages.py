@@ -120,7 +120,7 @@ def test_ink_that_comes_back_is_known_and_another_model_is_judged_on_its_own():
     assert [label for label, _ in scores(app)] == [4, 2, 9]
 
 
-def scores(app: AppTest) -> list[tuple[int, int]]:
+def scores(app: AppTest) -> list[tuple[int, int | None]]:
     return [(judged.label, judged.digit) for judged in app.session_state["scorecard"].values()]
 
 
@@ -133,6 +133,25 @@ def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monk
     app.button(key="example 4").click().run()
     (said,) = [text.value for text in app.caption if text.value.startswith("Few people")]
     assert ("4: 52.0%" in said) == (verdict == "unsure")
+
+
+def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch):
+    nothing = Prediction("not a digit", np.full(10, 0.1), np.zeros((28, 28), dtype=np.float32))
+    app = open_app().run()
+    with monkeypatch.context() as patch:
+        patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
+        app.button(key="example 5").click().run()
+        assert any(text.value == "Is it a digit all the same?" for text in app.markdown)
+        assert "right" not in [button.key for button in app.button]
+        app.button(key="is_5").click().run()
+    assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
+    assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
+    app.button(key="example 9").click().run()
+    app.button(key="right").click().run()
+    assert scores(app) == [(5, None), (9, 9)]
+    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
+    assert app.dataframe[-1].value.values.tolist() == [[5, 1, 0.0], [9, 1, 1.0]]
+    assert not app.exception
 
 
 def test_the_chosen_model_answers():

@@ -56,8 +56,8 @@ class Judged:
     """One answer that the visitor has judged."""
 
     label: int
-    digit: int
-    confidence: float
+    digit: int | None  # none where the drawing was turned away
+    confidence: float | None
     model: str
     image: np.ndarray = field(repr=False)
 
