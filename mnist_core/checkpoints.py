@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import get_origin
+from typing import Any, get_origin
 
 import numpy as np
 import torch
@@ -126,12 +126,18 @@ class Card:
             kind = get_origin(entry.type) or entry.type
             if not isinstance(getattr(card, entry.name), int | float if kind is float else kind):
                 raise ValueError(f"has an entry of the wrong type: {entry.name}")
-        if not all(isinstance(row, dict) for row in card.history):
+        if not all(_is_charted(row) for row in card.history):
             raise ValueError("has an entry of the wrong type: history")
         return card
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
+
+
+def _is_charted(row: Any) -> bool:
+    """Whether an epoch says in numbers what a chart of the training shows."""
+    wanted = ("epoch", "train_accuracy", "validation_accuracy")
+    return isinstance(row, dict) and all(isinstance(row.get(name), int | float) for name in wanted)
 
 
 def save_checkpoint(

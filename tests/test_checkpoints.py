@@ -178,6 +178,11 @@ BAD = {
     "arguments that are a list": (change_card(arguments=[]), "wrong type: arguments"),
     "a history that is text": (change_card(history="long"), "wrong type: history"),
     "a history of numbers": (change_card(history=[1, 2]), "wrong type: history"),
+    "a history without what is charted": (change_card(history=[{"epoch": 1}]), "wrong type: history"),
+    "a history in words": (
+        change_card(history=[{"epoch": 1, "train_accuracy": "good", "validation_accuracy": 0.9}]),
+        "wrong type: history",
+    ),
     "a hash that is a number": (change_card(sha256=5), "wrong type: sha256"),
     "parameters in words": (change_card(parameters="many"), "wrong type: parameters"),
     "seconds in words": (change_card(seconds="long"), "wrong type: seconds"),
