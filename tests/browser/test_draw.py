@@ -158,6 +158,23 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
         assert Image.open(io.BytesIO(archive.read("001-label-7-read-7.png"))).size == (28, 28)
 
 
+def test_a_digit_that_is_turned_away_counts_when_its_writer_says_so(open_page):
+    page = open_page()
+    draw(page, [[(20 + 30 * k, 60 if k % 2 else 220) for k in range(9)]])
+    expect(answer(page)).to_have_text("?")
+    settle(page)
+    page.get_by_role("button", name="It is a digit").click()
+    button(page, "is_5").click()
+    expect(page.get_by_text("Counted as a 5 that was turned away.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("Scorecard of this visit").click()
+    expect(page.get_by_text("0 of 1 right")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Drawings as ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["001-label-5-turned-away.png"]
+
+
 def test_image_and_tensor_can_be_taken_away(open_page):
     page = open_page()
     button(page, "example-3").click()
