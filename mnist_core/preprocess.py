@@ -26,6 +26,8 @@ from mnist_core.architectures import SIDE
 from mnist_core.ink import Facts, Ink, grey
 from mnist_core.paper import background, polarity
 
+# Averaging cannot enlarge without steps; between few pixels a straight line is the honest guess.
+FILTERS = {"area": "BILINEAR", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "nearest": "NEAREST"}
 MEAN, STD = 0.1307, 0.3081  # of the ink in MNIST's 60,000 training images
 
 
@@ -76,12 +78,10 @@ def scale(picture: np.ndarray, box: int = 20, resampling: str = "area") -> tuple
         rows = _area_weights(picture.shape[0], height, factor)
         columns = _area_weights(picture.shape[1], width, factor)
         return rows @ picture @ columns.T, facts
-    # Averaging cannot enlarge without steps; between few pixels a straight line is the honest guess.
-    filters = {"area": "BILINEAR", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "nearest": "NEAREST"}
     room = [max(0, int(np.ceil(out / factor)) - side) for out, side in zip((height, width), picture.shape, strict=True)]
     padded = Image.fromarray(np.pad(picture, [(0, room[0]), (0, room[1])]))
     source = (0, 0, min(width / factor, padded.width), min(height / factor, padded.height))
-    resized = padded.resize((width, height), Image.Resampling[filters[resampling]], box=source)
+    resized = padded.resize((width, height), Image.Resampling[FILTERS[resampling]], box=source)
     return np.asarray(resized).clip(0, 1), facts
 
 
@@ -203,7 +203,7 @@ STAGES = (
         "Brings the longer side to 20 pixels, with the shape kept, each new pixel the average of what it covers.",
         "How large a digit is drawn must not matter, and every digit of MNIST fills 20 pixels.",
         {"box": 20, "resampling": "area"},
-        {"box": (1, SIDE), "resampling": ("area", "bilinear", "bicubic", "nearest")},
+        {"box": (1, SIDE), "resampling": tuple(FILTERS)},
     ),
     Stage(
         "stretch",

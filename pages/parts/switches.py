@@ -73,9 +73,10 @@ class Switch:
         return st.toggle(self.label, usual, key=key, help=self.help, bind="query-params")
 
 
+ALLOWED = {stage.name: stage.allowed for stage in STAGES}
 CONTROLS: dict[str, dict[str, Range | Choice | Switch]] = {
     "grey": {},
-    "polarity": {"paper": Choice("Paper", ("auto", "light", "dark"), "Found out from the picture, or told.")},
+    "polarity": {"paper": Choice("Paper", ALLOWED["polarity"]["paper"], "Found out from the picture, or told.")},
     "background": {
         "softness": Range("Softness", 0.1, 1.0, 0.05, "How much of a pale stroke's edge is kept, on photographs.")
     },
@@ -86,13 +87,11 @@ CONTROLS: dict[str, dict[str, Range | Choice | Switch]] = {
     },
     "scale": {
         "box": Range("Box size", 16, 28, 1, "The longer side of the digit, in pixels."),
-        "resampling": Choice(
-            "Resampling", ("area", "bilinear", "bicubic", "nearest"), "How many pixels become one, or one many."
-        ),
+        "resampling": Choice("Resampling", ALLOWED["scale"]["resampling"], "How many pixels become one, or one many."),
     },
     "stretch": {},
     "centre": {
-        "by": Choice("Centre of", ("mass", "box", "none"), "What comes to the middle; none leaves the digit at 4, 4."),
+        "by": Choice("Centre of", ALLOWED["centre"]["by"], "What comes to the middle; none leaves the digit at 4, 4."),
         "whole_pixels": Switch("Whole pixels", "Off, the picture is moved by fractions and softened a little."),
     },
     "normalise": {

@@ -130,6 +130,13 @@ def test_every_example_is_one_click_away(open_page):
     expect(button(page, "undo")).to_be_enabled()
 
 
+def count_as(page: Page, digit: int, opened_by: str, said: str) -> None:
+    page.get_by_role("button", name=opened_by).click()
+    button(page, f"is_{digit}").click()
+    expect(page.get_by_text(said)).to_be_visible()
+    page.keyboard.press("Escape")
+
+
 def test_the_judged_answers_become_a_score_to_take_away(open_page):
     page = open_page()
     button(page, "example-7").click()
@@ -140,10 +147,7 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
     button(page, "example-1").click()
     expect(answer(page)).to_have_text("1")
     settle(page)
-    page.get_by_role("button", name="It is another digit").click()
-    button(page, "is_4").click()
-    expect(page.get_by_text("Counted as a 4")).to_be_visible()
-    page.keyboard.press("Escape")
+    count_as(page, 4, "It is another digit", "Counted as a 4")
     page.get_by_text("Scorecard of this visit").click()
     expect(page.get_by_text("1 of 2 right")).to_be_visible()
     with page.expect_download() as download:
@@ -163,10 +167,7 @@ def test_a_digit_that_is_turned_away_counts_when_its_writer_says_so(open_page):
     draw(page, [[(20 + 30 * k, 60 if k % 2 else 220) for k in range(9)]])
     expect(answer(page)).to_have_text("?")
     settle(page)
-    page.get_by_role("button", name="It is a digit").click()
-    button(page, "is_5").click()
-    expect(page.get_by_text("Counted as a 5 that was turned away.")).to_be_visible()
-    page.keyboard.press("Escape")
+    count_as(page, 5, "It is a digit", "Counted as a 5 that was turned away.")
     page.get_by_text("Scorecard of this visit").click()
     expect(page.get_by_text("0 of 1 right")).to_be_visible()
     with page.expect_download() as download:
