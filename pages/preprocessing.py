@@ -340,7 +340,7 @@ others: dict[str, Range | Choice] = {
 others |= {"bench.along": Choice("Curve along", tuple(DIALS), ""), "tab": Choice("Tab", tuple(TABS), "")}
 if nonsense := misread(st.query_params.to_dict(), others):
     st.warning(
-        f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual ones stand there.",
+        f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual or nearest ones stand there.",
         icon=":material/link_off:",
     )
 if classifier := loaders.classifier(loaders.chosen_card()):
