@@ -1,6 +1,6 @@
 """Variations of a whole batch of images at once: random ones for training, chosen ones to try a model with."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -20,10 +20,6 @@ class Augmentation:
     thicker: float = 2.0  # pixels a stroke may gain
     bend: float = 0.0  # pixels that a place may be moved while its surroundings follow smoothly
     hole: float = 0.0  # pixels a side of a square that is rubbed out, in every second image
-
-    def times(self, strength: float) -> "Augmentation":
-        """As many times as strong changes."""
-        return Augmentation(**{name: amount * strength for name, amount in asdict(self).items()})
 
 
 class Changes(NamedTuple):

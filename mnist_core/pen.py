@@ -290,8 +290,8 @@ def _empty_scan(rng: np.random.Generator) -> np.ndarray:
 
 
 STROKE_KINDS = {
-    "scribble": (_scribble, 4),
-    "wandering line": (_wander, 5),
+    "scribble": (_scribble, 8),
+    "wandering line": (_wander, 9),
     "zigzag": (_zigzag, 2),
     "dots": (_dots, 1.5),
     "level line": (_line, 1),

@@ -1,17 +1,7 @@
-"""Train a network and write its checkpoint.
-
-python -m mnist_core.train --architecture NAME repeats the shipped checkpoint of that name. Its card says what it
-reached and in what time, on one or two busy CPU cores:
-
-    mlp             99.04 % of the test set   13 minutes
-    simple_cnn      98.91 %                    8 minutes
-    batchnorm_cnn   99.60 %                   25 minutes
-    wide_cnn        99.55 %                   11 minutes
-    mnistnet        99.46 %                   26 minutes
-    house           99.56 %                   91 minutes
-"""
+"""Train a network by a recipe and write its checkpoint."""
 
 import argparse
+import copy
 import json
 import math
 import os
@@ -21,7 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +42,7 @@ from mnist_core.classifier import infer
 from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.preprocess import to_images, to_tensor
+from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative, positive, read_recipe
 from mnist_core.verdicts import fit_limits, fit_temperature
 
 HELD_WRITTEN = 5_000  # digits, and things that are none, of our own pen that are kept aside for the limits
@@ -60,49 +52,7 @@ class TrainingError(Exception):
     """A run that cannot start or go on; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides what the weights will be, beside the data and the machine."""
-
-    architecture: str
-    epochs: int
-    batch_size: int = 128
-    learning_rate: float = 2e-3  # the peak of one cycle: up over the first fifth, down to nothing along a cosine
-    weight_decay: float = 0.01
-    seed: int = 1
-    arguments: dict = field(default_factory=dict)
-    augmentation: Augmentation | None = field(default_factory=Augmentation)
-    written: int = 0  # digits of our own pen beside the data
-    others: int = 0  # things of our own pen that are no digit
-    scanned: int = 0  # digits of the data and of our own pen that are added once more, as a coarse scan leaves them
-    fade: float = 0.0  # the last share of the run, in which the changes of the images shrink to nothing
-    average: float = 0.0  # what the moving average of the weights keeps a step; it is shipped instead of the last ones
-
-
 Saved = tuple[dict[str, Tensor], list[dict]]  # tensors by name, and the history
-
-RECIPES = {
-    recipe.architecture: recipe
-    for recipe in (
-        Recipe("mlp", epochs=30),
-        Recipe("simple_cnn", epochs=12),
-        Recipe("batchnorm_cnn", epochs=8, learning_rate=4e-3),
-        Recipe("wide_cnn", epochs=6, learning_rate=1e-3),
-        Recipe("mnistnet", epochs=12, learning_rate=3e-3),
-        Recipe(
-            "house",
-            epochs=30,
-            learning_rate=4e-3,
-            weight_decay=0.02,
-            augmentation=Augmentation(rotation=10, scale=0.1, shift=1, thinner=0.6, thicker=1.5, bend=0.8, hole=4),
-            written=35_000,
-            others=20_000,
-            scanned=8_000,
-            fade=0.3,
-            average=0.999,
-        ),
-    )
-}
 
 
 @dataclass
@@ -114,6 +64,7 @@ class Run:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None = None
+    teacher: nn.Module | None = None  # what had been learned from the data alone, where the recipe keeps to it
     history: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -140,8 +91,8 @@ class Run:
         for index, parameter in enumerate(self._parameters()):
             for name, tensor in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
-        if self.average:
-            tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for part, model in self._beside():
+            tensors |= {f"{part}{name}": tensor for name, tensor in model.state_dict().items()}
         notes = {"settings": json.dumps(self._settings()), "history": json.dumps(self.history)}
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_atomically(path, save_tensors(contiguous, metadata=notes))
@@ -166,9 +117,10 @@ class Run:
 
     def go_on(self, saved: "Saved") -> None:
         tensors, history = saved
-        for part, model in (("model.", self.model), ("average.", self.average)):
-            if model:
-                model.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
+        known = any(name.startswith("teacher.") for name in tensors)
+        self.teacher = copy.deepcopy(self.model).eval() if known else None
+        for part, model in (("model.", self.model), *self._beside()):
+            model.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
         for index, parameter in enumerate(self._parameters()):
             prefix = f"optimizer.{index}."
             self.optimizer.state[parameter] = {
@@ -178,6 +130,17 @@ class Run:
                 if n.startswith(prefix)
             }
         self.history = history
+
+    def begin_again(self) -> None:
+        """From what has been learned so far, which is the teacher from here on."""
+        self.teacher = copy.deepcopy(self.learned).eval()
+        self.model.load_state_dict(self.learned.state_dict())
+        self.optimizer.state.clear()
+
+    def _beside(self) -> list[tuple[str, nn.Module]]:
+        """The models beside the one that learns, and what their tensors' names begin with in a file."""
+        both = (("average.", self.average), ("teacher.", self.teacher))
+        return [(part, model) for part, model in both if model]
 
     def _settings(self) -> dict:
         return json.loads(json.dumps({**asdict(self.recipe), "data": self.data}))
@@ -199,31 +162,38 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
     images, labels = (torch.from_numpy(array).to(device) for array in with_own_pen(splits.train, recipe))
     if recipe.batch_size % world:
         raise TrainingError(f"A batch of {recipe.batch_size} cannot be shared evenly by {world} processes.")
-    batches = len(images) // recipe.batch_size
-    if not batches:
-        raise TrainingError(f"A batch of {recipe.batch_size} is more than the {len(images):,} training images.")
+    own, alone = len(splits.train.images), recipe.epochs_alone
+    if own < recipe.batch_size:
+        raise TrainingError(f"A batch of {recipe.batch_size} is more than the {own:,} training images.")
     generator = torch.Generator()
     for epoch in range(len(run.history), recipe.epochs):
         started = time.perf_counter()
-        order = torch.randperm(len(images), generator=generator.manual_seed(_seed(recipe.seed, epoch)))
+        if alone and epoch == alone:
+            run.begin_again()
+        changes = recipe.augmentation if epoch < alone else recipe.joined or recipe.augmentation
+        count = own if epoch < alone else len(images)
+        batches = count // recipe.batch_size
+        order = torch.randperm(count, generator=generator.manual_seed(_seed(recipe.seed, epoch)))
         torch.manual_seed(_seed(recipe.seed, epoch, rank + 1))  # dropout
         generator.manual_seed(_seed(recipe.seed, epoch, rank + 1, 1))  # augmentation
         seen = torch.zeros(3, device=device)  # summed loss, right answers, images
-        strength = min(1, (1 - epoch / recipe.epochs) / recipe.fade) if recipe.fade else 1
         model.train()
         with tqdm(range(batches), f"epoch {epoch + 1:>2}/{recipe.epochs}", leave=False, disable=not progress) as bar:
             for batch in bar:
                 rows = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size][rank::world].to(device)
                 ink = to_images(images[rows])
-                if recipe.augmentation:
-                    ink = augment(ink, recipe.augmentation.times(strength), generator)
-                logits = model(to_tensor(ink).contiguous(memory_format=torch.channels_last))
+                if changes:
+                    ink = augment(ink, changes, generator)
+                tensor = to_tensor(ink).contiguous(memory_format=torch.channels_last)
+                logits = model(tensor)
+                ours = rows < own
+                strayed = departure(run.teacher, tensor[ours], logits[ours]) if run.teacher and recipe.keep else 0
                 if recipe.others:
                     logits = F.pad(logits, (0, 1))  # an eleventh logit, always 0, that none of the ten is right
                 loss = F.cross_entropy(logits, labels[rows])
                 run.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                rate = one_cycle((epoch + (batch + 1) / batches) / recipe.epochs) * recipe.learning_rate
+                (loss + recipe.keep * (strayed / len(rows))).backward()
+                rate = recipe.rate(epoch + (batch + 1) / batches)
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
                 run.optimizer.step()
@@ -253,32 +223,39 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         yield row
 
 
+def departure(teacher: nn.Module, tensor: Tensor, logits: Tensor) -> Tensor:
+    """The summed cross-entropy of logits for `tensor` and the teacher's shares."""
+    with torch.no_grad():
+        shares = teacher(tensor).softmax(dim=1)
+    return F.cross_entropy(logits, shares, reduction="sum")
+
+
 def with_own_pen(data: Labelled, recipe: Recipe) -> Labelled:
     """The data, and after it what the recipe adds: digits of our own pen, coarse scans of both, and, with the label
     10, what is no digit."""
-    from mnist_core.pen import coarse_scan, written_digits, written_others
+    from mnist_core.pen import coarse_scan
 
-    digits, parts = data, []
-    if recipe.written:
-        digits = _joined(data, Labelled(*written_digits(recipe.written, recipe.seed)[:2]))
+    written, others = _own_pen(recipe.written, recipe.others, recipe.seed)
+    digits, parts = _joined(data, written), []
     if recipe.scanned:
         rng = np.random.default_rng([recipe.seed, recipe.scanned])
         rows = rng.choice(len(digits.images), min(recipe.scanned, len(digits.images)), replace=False)
         parts.append(Labelled(np.stack([coarse_scan(digits.images[row], rng) for row in rows]), digits.labels[rows]))
-    if recipe.others:
-        images, _ = written_others(recipe.others, recipe.seed)
-        parts.append(Labelled(images, np.full(len(images), DIGITS, dtype=np.int64)))
-    return _joined(digits, *parts)
+    return _joined(digits, *parts, others)
+
+
+@lru_cache(maxsize=1)
+def _own_pen(digits: int, others: int, seed: int) -> tuple[Labelled, Labelled]:
+    """What our own pen writes, kept for the next run of the process: the many of a search all take the same."""
+    from mnist_core.pen import written_digits, written_others
+
+    images, labels, _ = written_digits(digits, seed)
+    strange, _ = written_others(others, seed)
+    return Labelled(images, labels), Labelled(strange, np.full(others, DIGITS, dtype=np.int64))
 
 
 def _joined(*parts: Labelled) -> Labelled:
     return Labelled(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def one_cycle(done: float) -> float:
-    """The learning rate, as a share of its peak, when `done` of the run is done."""
-    warm_up = 0.2
-    return done / warm_up if done < warm_up else 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
 
 
 def _seed(*parts: int) -> int:
@@ -309,7 +286,7 @@ def finish(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
     labels = np.concatenate([splits.validation.labels, labels])
     images = to_images(np.concatenate([splits.validation.images, written]))
     generator = torch.Generator().manual_seed(_seed(unseen))
-    changed = augment(images, recipe.augmentation or Augmentation(), generator)
+    changed = augment(images, recipe.joined or recipe.augmentation or Augmentation(), generator)
     logits = [infer(model, to_tensor(ink)) for ink in (images, changed, to_images(others))]
     return model, arguments, replace(fit_limits(labels, *logits), temperature=temperature)
 
@@ -454,7 +431,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     how = parser.add_argument_group("how (default: the recipe of the architecture)")
     how.add_argument("--epochs", type=at_least_one, metavar="N", help="passes over the training images")
     how.add_argument("--batch-size", type=at_least_one, metavar="N", help="images a step, over all processes")
-    how.add_argument("--learning-rate", type=positive, metavar="X", help="the peak of the one-cycle schedule")
+    how.add_argument("--learning-rate", type=positive, metavar="X", help="the peak of the schedule")
     how.add_argument(
         "--seed", type=not_negative, metavar="N", help="the same seed on the same CPU gives the same weights"
     )
@@ -480,63 +457,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def at_least_one(text: str) -> int:
-    if not text.isdecimal() or (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return value
-
-
-def not_negative(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1e30:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, or far too large a one")
-    return value
-
-
 def _name(text: str) -> str:
     try:
         ensure_name(text)
     except CheckpointError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
-
-
-def read_recipe(text: str) -> Recipe:
-    """The recipe in a JSON file that has the fields of Recipe; those it leaves out are as usual."""
-    place = Path(text).name
-    try:
-        found = json.loads(Path(text).read_text(encoding="utf-8"))
-        bent = found.get("augmentation", {})
-        for kind, values in ((Recipe, found), (Augmentation, bent or {})):
-            if unknown := values.keys() - {entry.name for entry in fields(kind)}:
-                raise argparse.ArgumentTypeError(f"{place} asks for what no recipe has: {', '.join(sorted(unknown))}")
-        recipe = Recipe(**found | {"augmentation": None if bent is None else Augmentation(**bent)})
-        build(recipe.architecture, **recipe.arguments)
-        counts = (recipe.epochs, recipe.batch_size, recipe.seed, recipe.written, recipe.others, recipe.scanned)
-        if text := next((count for count in (*counts, recipe.learning_rate) if isinstance(count, str)), ""):
-            raise ValueError(f"{text!r} is text, not a number")
-        for count in counts[:2]:
-            at_least_one(str(count))
-        for count in counts[2:]:
-            not_negative(str(count))
-        numbers = [recipe.weight_decay, *asdict(recipe.augmentation or Augmentation()).values()]
-        bounded = all(0 <= number < math.inf for number in numbers) and positive(str(recipe.learning_rate)) <= 1e3
-        if not (bounded and 0 <= recipe.fade <= 1 and 0 <= recipe.average < 1):
-            raise ValueError("a number is out of bounds")
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{place} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
-        raise argparse.ArgumentTypeError(f"{place} is no recipe: {error}") from None
-    return recipe
 
 
 def usual_name(architecture: str, data: str, tuned: bool) -> str:

@@ -34,8 +34,9 @@ from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import CheckpointError, ensure_name, write_atomically
 from mnist_core.data import ROOT, DataUnavailable, Labelled, Splits, load_splits
+from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative
 from mnist_core.studies import STUDIES, Study, StudyError, save_study
-from mnist_core.train import RECIPES, Recipe, Run, TrainingError, at_least_one, choose_device, fit, not_negative
+from mnist_core.train import Run, TrainingError, choose_device, fit
 
 if TYPE_CHECKING:
     from optuna import Study as Search

@@ -9,7 +9,8 @@ import streamlit as st
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import per_digit
-from mnist_core.train import RECIPES, usual_name
+from mnist_core.recipes import RECIPES
+from mnist_core.train import usual_name
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
@@ -75,7 +76,10 @@ def show_card(card: Card, chosen: bool) -> None:
         config=STILL,
         alt=history_shows(card.name),
     )
-    st.caption("The training images are bent and moved at random, which makes them harder than those of validation.")
+    st.caption(
+        "The training images are turned, moved and thickened at random, which makes them harder than validation's."
+        + (" Where they suddenly become harder, our own pen's samples join them." if card.recipe.get("alone") else "")
+    )
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
         if digits.open and (evaluation := loaders.evaluation(card)) is not None:
             show_per_digit(per_digit(evaluation))

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.figures import load_figures
 from mnist_core.measure import MEASURES
+from mnist_core.recipes import read_recipe
 from mnist_core.studies import STUDIES, list_studies
-from mnist_core.train import read_recipe
 from pages.parts.hand import compared, in_words
 from pages.parts.state import Judged
 from tests.galleries import numbers

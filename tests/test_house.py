@@ -15,7 +15,7 @@ FLOORS = (
     {"evaluate"},
     {"command"},
     {"classifier", "vary", "labelled", "pen"},
-    {"verdicts", "pictures", "studies", "measure"},
+    {"verdicts", "pictures", "studies", "measure", "recipes"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
     {"architectures", "ink"},

@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
+from mnist_core.recipes import RECIPES, read_recipe
 from mnist_core.strokes import place, render
-from mnist_core.train import RECIPES, parse_arguments, read_recipe, usual_name
+from mnist_core.train import parse_arguments, usual_name
 from mnist_core.words import as_code, as_written, whole_number
 from pages.parts import loaders
 from pages.parts.examples import EXAMPLES

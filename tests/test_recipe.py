@@ -1,14 +1,19 @@
-"""Holds what a recipe adds to its data, and how it changes images in the course of a run."""
+"""Holds what a recipe adds to its data, when it does so, and how it keeps to what the data alone have taught."""
+
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from mnist_core import train
-from mnist_core.augment import Augmentation
+from mnist_core.architectures import build
+from mnist_core.classifier import infer
 from mnist_core.data import Labelled, Splits, load_embedded_digits
 from mnist_core.pen import coarse_scan, written_digits
-from mnist_core.train import RECIPES, Recipe, Run, fit, with_own_pen
+from mnist_core.recipes import Recipe
+from mnist_core.train import Run, fit, with_own_pen
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +61,75 @@ def test_a_coarse_scan_fills_the_box_of_the_house_and_is_smoother_than_its_image
     assert np.median(alike) > 0.8
 
 
-def test_changes_are_as_many_times_as_strong_as_told():
-    half = RECIPES["house"].augmentation.times(0.5)
-    assert (half.rotation, half.thicker, half.hole) == (5, 0.75, 2)
-    assert Augmentation().times(1) == Augmentation()
+def trained(data: Labelled, **settings) -> Run:
+    run = Run.start(Recipe("mlp", batch_size=100, **settings), "embedded", torch.device("cpu"))
+    list(fit(run, splits_of(data)))
+    return run
 
 
-def test_changes_shrink_to_nothing_over_the_last_share_of_a_run(data, monkeypatch):
-    strengths = []
-    monkeypatch.setattr(
-        train, "augment", lambda images, augmentation, generator: strengths.append(augmentation.rotation) or images
-    )
-    augmentation = Augmentation(rotation=10)
-    recipe = Recipe("mlp", epochs=5, batch_size=100, augmentation=augmentation, fade=0.4)
-    run = Run.start(recipe, "embedded", torch.device("cpu"))
-    list(fit(run, Splits(train=data, validation=data, test=data)))
-    assert strengths[::2] == pytest.approx([10, 10, 10, 10, 5])
-    strengths.clear()
-    run = Run.start(Recipe("mlp", epochs=2, batch_size=100, augmentation=augmentation), "embedded", torch.device("cpu"))
-    list(fit(run, Splits(train=data, validation=data, test=data)))
-    assert strengths == [10] * 4
+def splits_of(data: Labelled) -> Splits:
+    return Splits(train=data, validation=data, test=data)
+
+
+def test_the_first_share_of_a_run_sees_the_data_alone_and_the_last_epoch_always_sees_all(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(train, "augment", lambda images, *_: seen.append(len(images)) or images)
+    for epochs, expected in ((5, [2, 2, 2, 4, 4]), (1, [4])):
+        seen.clear()
+        trained(data, epochs=epochs, written=200, alone=0.6)
+        assert seen == [100] * sum(expected), "batches of 100: two of the data, four of all"
+
+
+def test_departure_is_the_summed_cross_entropy_to_the_shares_of_the_teacher():
+    generator = torch.Generator().manual_seed(0)
+    tensor, logits = torch.randn(6, 1, 28, 28, generator=generator), torch.randn(6, 10, generator=generator)
+    teacher = build("mlp").eval()
+    shares, asked = teacher(tensor).softmax(dim=1), logits.softmax(dim=1)
+    torch.testing.assert_close(train.departure(teacher, tensor, logits), -(shares * asked.log()).sum())
+    assert train.departure(teacher, tensor[:0], logits[:0]) == 0, "of a batch without an image of the data"
+
+
+def test_the_rate_does_half_a_cycle_with_the_data_alone_and_then_a_whole_one_of_its_own_peak():
+    recipe = Recipe("mlp", epochs=10, learning_rate=4e-3, alone=0.5, second_peak=0.25)
+    rates = [recipe.rate(epochs) for epochs in (0, 2, 5, 5.5, 6, 7.5, 10)]
+    fallen = 0.5 * (1 + math.cos(math.pi * 0.3 / 0.8))
+    again = 0.5 * (1 + math.cos(math.pi * 0.3 / 0.8))
+    assert rates == pytest.approx([0, 4e-3, 4e-3 * fallen, 5e-4, 1e-3, 1e-3 * again, 0], abs=1e-12)
+    assert [replace(recipe, alone=0.0).rate(epochs) for epochs in (0, 2, 10)] == pytest.approx([0, 1e-3, 0], abs=1e-12)
+
+
+def test_when_the_pen_joins_the_run_goes_on_from_its_average_with_an_optimizer_that_remembers_nothing(data):
+    run = trained(data, epochs=2, average=0.9)
+    average = {name: tensor.clone() for name, tensor in run.learned.state_dict().items()}
+    assert any((tensor != run.model.state_dict()[name]).any() for name, tensor in average.items())
+    run.begin_again()
+    for part in (run.model, run.teacher, run.learned):
+        for name, tensor in part.state_dict().items():
+            assert torch.equal(tensor, average[name]), name
+    assert not run.optimizer.state
+    assert not run.teacher.training
+
+
+def test_a_run_that_keeps_to_what_the_data_taught_stays_nearer_to_it(data):
+    def distance(keep: float) -> float:
+        run = trained(data, epochs=12, written=200, alone=0.5, keep=keep, learning_rate=5e-3)
+        tensor = train.to_tensor(data.images)
+        shares = (torch.from_numpy(infer(model, tensor)).softmax(dim=1) for model in (run.learned, run.teacher))
+        return float(torch.sub(*shares).abs().mean())
+
+    assert distance(keep=10.0) < 0.7 * distance(keep=0.0)
+
+
+def test_a_resumed_run_still_has_its_teacher(data, tmp_path):
+    recipe = Recipe("mlp", epochs=4, batch_size=100, written=200, alone=0.5, keep=2.0, average=0.9)
+    splits = splits_of(data)
+    whole, stopped, resumed = (Run.start(recipe, "embedded", torch.device("cpu")) for _ in range(3))
+    list(fit(whole, splits))
+    for row, _ in zip(fit(stopped, splits), range(3), strict=False):
+        stopped.save(tmp_path / f"{row['epoch']}")
+    for epoch in (1, 3, 2):  # 3 knows the teacher, and 2 is not to keep it
+        resumed.go_on(resumed.read(tmp_path / f"{epoch}"))
+        assert (resumed.teacher is None) == (epoch < 3)
+        list(fit(resumed, splits))
+        for name, tensor in whole.learned.state_dict().items():
+            assert torch.equal(resumed.learned.state_dict()[name], tensor), (epoch, name)

@@ -24,7 +24,8 @@ from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_answers, load_checkpoint
 from mnist_core.data import Labelled, Splits, load_embedded_digits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
-from mnist_core.train import RECIPES, Recipe, Run, TrainingError, ensure_room, fit, main, one_cycle, parse_arguments
+from mnist_core.recipes import RECIPES, Recipe, one_cycle
+from mnist_core.train import Run, TrainingError, ensure_room, fit, main, parse_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -208,8 +209,8 @@ SHIPPED = [card for card in list_checkpoints()[0] if card.name in RECIPES]
 def test_a_shipped_checkpoint_was_made_by_the_recipe_of_its_name(card):
     recipe = RECIPES[card.name]
     # What a recipe has learned to say since is, on an older card, as it was before: unsaid.
-    said = Augmentation(**card.recipe["augmentation"])
-    assert Recipe(card.architecture, arguments=recipe.arguments, **{**card.recipe, "augmentation": said}) == recipe
+    changes = {key: Augmentation(**card.recipe[key]) for key in ("augmentation", "joined") if card.recipe.get(key)}
+    assert Recipe(card.architecture, arguments=recipe.arguments, **card.recipe | changes) == recipe
     assert {key: value for key, value in card.arguments.items() if key != "folded"} == recipe.arguments
     assert card.data == "mnist"
 
@@ -271,7 +272,7 @@ def fails_in_a_sentence(capsys, monkeypatch):
 
     def check(arguments: list[str], *told: str, before_the_first_epoch: bool = True) -> None:
         if before_the_first_epoch:
-            monkeypatch.setattr(mnist_core.train, "one_cycle", lambda done: pytest.fail("an epoch has begun"))
+            monkeypatch.setattr(mnist_core.recipes, "one_cycle", lambda done: pytest.fail("an epoch has begun"))
         assert main(arguments) == 1
         errors = capsys.readouterr().err
         assert errors.count("\n") == 1, errors

@@ -19,8 +19,9 @@ from sqlalchemy.pool import NullPool
 from mnist_core import tune
 from mnist_core.architectures import ARCHITECTURES, build
 from mnist_core.data import Labelled, Splits
+from mnist_core.recipes import RECIPES, Recipe
 from mnist_core.studies import Study, StudyError, list_studies, load_study, save_study
-from mnist_core.train import RECIPES, Recipe, parse_arguments
+from mnist_core.train import parse_arguments
 from mnist_core.tune import draw_knobs, main, sizes_of, turned, usual_knobs, winner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,6 +99,8 @@ def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
         ('{"architecture": "mlp", "epochs": "3"}', "'3' is text, not a number"),
         ('{"architecture": "mlp", "epochs": 3, "weight_decay": -1}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "average": 1.5}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "alone": 2}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "keep": -1}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "written": -5}', "'-5' is not a whole number"),
         ('{"architecture": "mlp", "epochs": 3, "others": 2.5}', "'2.5' is not a whole number"),
     ],

@@ -19,11 +19,13 @@ from mnist_core.figures import Figures, load_averages, load_figures
 from mnist_core.labelled import read_scans
 from mnist_core.measure import measure
 from mnist_core.neighbours import Landscape, load_landscape
+from mnist_core.pen import written_digits, written_others
 from mnist_core.preprocess import to_tensor
 from mnist_core.studies import STUDIES, Study, list_studies
 from pages.parts import state
 from pages.parts.charts import confusion_chart
 from pages.parts.error_charts import map_chart
+from pages.parts.pictures import wall
 
 
 def shelf() -> tuple[list[Card], list[str]]:
@@ -190,6 +192,12 @@ def map_figure(card: Card, by: str) -> go.Figure:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _draw_map(name: str, sha256: str, by: str, _places: np.ndarray, _evaluation: pd.DataFrame) -> go.Figure:
     return map_chart(_places, _evaluation, by)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def written_walls() -> tuple[bytes, bytes]:
+    """What our own pen writes as PNGs: sixty digits, and sixty things that are none."""
+    return wall(written_digits(60, 2026)[0]), wall(written_others(60, 2026)[0])
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mnist_core.pictures import BELOW_AND_ABOVE, to_png
+from mnist_core.pictures import BELOW_AND_ABOVE, png, to_png
+from mnist_core.preprocess import to_images
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
 
@@ -31,6 +32,12 @@ def zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
         for name, content in files:
             archive.writestr(name, content)
     return file.getvalue()
+
+
+def wall(images: np.ndarray, columns: int = 15) -> bytes:
+    """Images of 28 x 28 side by side, as one PNG of twice the size."""
+    rows = [np.concatenate(images[at : at + columns], axis=1) for at in range(0, len(images), columns)]
+    return png(to_images(np.concatenate(rows)).numpy(), 2)
 
 
 @cache

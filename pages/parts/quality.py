@@ -2,14 +2,11 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from mnist_core.checkpoints import CHECKPOINTS, Card
-from mnist_core.pen import written_digits, written_others
-from mnist_core.pictures import png
-from mnist_core.preprocess import to_images
+from pages.parts import loaders
 
 FIGURES = CHECKPOINTS / "figures"
 
@@ -32,7 +29,7 @@ def show_quality(card: Card) -> None:
             show_table(table)
     if ablations := read("ablations"):
         with st.expander("What each ingredient of its recipe is worth"):
-            st.caption(f"Short runs with one ingredient left out: {ablations['tables'][0]['title']}.")
+            st.caption(f"Short runs with one ingredient changed: {ablations['tables'][0]['title']}.")
             show_table(ablations["tables"][0])
     with st.expander("What our own pen writes", on_change="rerun", key=f"written {card.name}") as written:
         if written.open:
@@ -41,14 +38,10 @@ def show_quality(card: Card) -> None:
 
 def show_written() -> None:
     st.caption("MNIST's writers hardly cross a 7 or flag a 1. These do, and they are part of the training.")
-    st.image(wall(written_digits(60, 2026)[0]), alt="Sixty digits that a program has written.")
+    digits, others = loaders.written_walls()
+    st.image(digits, alt="Sixty digits that a program has written.")
     st.caption("And these are what it learned to turn away.")
-    st.image(wall(written_others(60, 2026)[0]), alt="Sixty letters, signs, scribbles and stains.")
-
-
-def wall(images: np.ndarray, columns: int = 15) -> bytes:
-    rows = [np.concatenate(images[at : at + columns], axis=1) for at in range(0, len(images), columns)]
-    return png(to_images(np.concatenate(rows)).numpy(), 2)
+    st.image(others, alt="Sixty letters, signs, scribbles and stains.")
 
 
 def show_table(table: dict) -> None:
