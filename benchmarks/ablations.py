@@ -10,7 +10,7 @@ The test set is not touched.
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -77,7 +77,11 @@ def main() -> None:
     labels = np.array([digit.label for digit in digits])
     images, strange = (np.stack([drawn(numbered) for numbered in enumerate(some)]) for some in (digits, others))
     scans = read_scans()
-    rows = json.loads(options.out.read_text()) if options.out.exists() else {}
+    settings = {name: getattr(options, name) for name in ("images", "epochs", "every")} | {"recipe": asdict(HOUSE)}
+    kept = json.loads(options.out.read_text()) if options.out.exists() else {"settings": settings, "rows": {}}
+    if kept["settings"] != json.loads(json.dumps(settings)):
+        parser.error(f"{options.out} holds runs of other settings or of another recipe. Name another file with --out.")
+    rows = kept["rows"]
     for name in options.only:
         if name in rows:
             continue
@@ -91,7 +95,7 @@ def main() -> None:
         rows[name] = measure(
             replace(HOUSE, **{**smaller, **VARIATIONS[name]}), splits, Labelled(images, labels), scans, strange
         )
-        write_atomically(options.out, json.dumps(rows, indent=1).encode())
+        write_atomically(options.out, json.dumps(kept, indent=1).encode())
         print(name, rows[name], flush=True)
     tables = Tables("python -m benchmarks.ablations")
     tables.head(
@@ -104,7 +108,8 @@ def main() -> None:
             "seconds",
         ],
     )
-    for name, row in rows.items():
+    for name in filter(rows.__contains__, VARIATIONS):
+        row = rows[name]
         tables.row(
             name, [*(f"{row[key]:.2%}" for key in ("validation", "pen", "scans", "told")), f"{row['seconds']:.0f}"]
         )

@@ -37,12 +37,15 @@ class CheckpointError(Exception):
 
 
 LONGEST_NAME = 80  # of the 255 bytes that a file system has for a file's name
+TAKEN = (".resume", ".recipe")  # what else is called NAME and lies beside a checkpoint or a study
 
 
 def ensure_name(name: str) -> None:
     """A name is part of three file names, and never a way out of the folder."""
     if not (isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(r"[\w-][\w.-]*", name)):
         raise CheckpointError(f"{name!r} is not the name of a checkpoint: letters, digits, '-', '_' and '.' are.")
+    if taken := next((ending for ending in TAKEN if name.endswith(ending)), ""):
+        raise CheckpointError(f"{name!r} is not the name of a checkpoint: {taken} is the ending of other files.")
 
 
 @dataclass(frozen=True)

@@ -181,10 +181,13 @@ def main() -> int:
             np.savez_compressed(file, averages=averages.astype(np.float16))
         print(f"Average images of the ten digits, {AVERAGES.stat().st_size / 1000:.0f} KB, in {AVERAGES.name}.")
         figures = portray(train, test, embed(model, to_tensor(train.images)), card.name)
+        save_figures(figures)
     except (CheckpointError, DataUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
-    save_figures(figures)
+    except OSError as error:
+        print(f"The figures cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
     print(f"All that the data page shows, {FIGURES.stat().st_size / 1000:.0f} KB, in {FIGURES.name}.")
     print(f"Test images that are also training images: {figures.same}.")
     return 0

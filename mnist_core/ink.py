@@ -83,10 +83,13 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
         if isinstance(source, Image.Image):
             return _read_image(source)
         with Image.open(source, formats=FORMATS) as image:
-            # A JPEG can be decoded small, which a photograph of a telephone is glad of.
             _ensure_few_scans(image)
+            size = image.size
+            _ensure_size(*size)
+            # A JPEG can be decoded small, which a photograph of a telephone is glad of.
             image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
-            return _read_image(image)
+            picture, facts = _read_image(image)
+            return picture, facts | {"size": size}
     except InkError:
         raise
     except FileNotFoundError:

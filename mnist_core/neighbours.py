@@ -125,13 +125,19 @@ def main(arguments: list[str] | None = None) -> int:
         print("Every checkpoint has its map.")
         return 0
     try:
+        models = [load_checkpoint(name, options.folder) for name in names]
+        if strange := [card.name for _, card in models if card.data != "mnist"]:
+            print(f"A map is one of MNIST, which {', '.join(strange)} was not trained on.", file=sys.stderr)
+            return 1
         train, test = load_mnist("train"), load_mnist("test")
-        for name in names:
-            model, card = load_checkpoint(name, options.folder)
+        for model, card in models:
             path = save_landscape(explore(model, train, test), card, options.folder)
             print(f"{path.name}: {len(test.labels):,} images, {path.stat().st_size / 1000:.0f} KB", flush=True)
     except (CheckpointError, DataUnavailable) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The map cannot be written: {error.strerror}.", file=sys.stderr)
         return 1
     return 0
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from mnist_core.architectures import build
 from mnist_core.augment import Augmentation
 
+MOST_WRITTEN = 1_000_000  # images, of 784 bytes, that our own pen is asked for
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -109,6 +111,7 @@ def read_recipe(text: str) -> Recipe:
         numbers = [recipe.weight_decay, recipe.keep, recipe.second_peak]
         numbers += [limit for changes in bent.values() if changes for limit in asdict(changes).values()]
         bounded = all(0 <= number < math.inf for number in numbers) and positive(str(recipe.learning_rate)) <= 1e3
+        bounded = bounded and max(recipe.written, recipe.others, recipe.scanned) <= MOST_WRITTEN
         if not (bounded and 0 <= recipe.alone <= 1 and 0 <= recipe.average < 1):
             raise ValueError("a number is out of bounds")
     except OSError as error:

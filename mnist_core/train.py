@@ -159,12 +159,12 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     device = next(run.model.parameters()).device
     model = DistributedDataParallel(run.model) if world > 1 else run.model
-    images, labels = (torch.from_numpy(array).to(device) for array in with_own_pen(splits.train, recipe))
+    own, alone = len(splits.train.images), recipe.epochs_alone
     if recipe.batch_size % world:
         raise TrainingError(f"A batch of {recipe.batch_size} cannot be shared evenly by {world} processes.")
-    own, alone = len(splits.train.images), recipe.epochs_alone
     if own < recipe.batch_size:
         raise TrainingError(f"A batch of {recipe.batch_size} is more than the {own:,} training images.")
+    images, labels = (torch.from_numpy(array).to(device) for array in with_own_pen(splits.train, recipe))
     generator = torch.Generator()
     for epoch in range(len(run.history), recipe.epochs):
         started = time.perf_counter()
@@ -206,6 +206,10 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                     bar.set_postfix(loss=f"{mean_loss:.4f}", accuracy=f"{share:.2%}")
         if world > 1:
             dist.all_reduce(seen)
+            # Each process has batch normalisation's statistics of its own share; a saved run has the first one's.
+            for part in (run.model, run.average):
+                for buffer in part.buffers() if part else ():
+                    dist.broadcast(buffer, 0)
         mean_loss, share, _ = (seen / seen[2]).tolist()
         if not math.isfinite(mean_loss):
             raise TrainingError(f"The loss is no number any more in epoch {epoch + 1}. Try a lower --learning-rate.")
@@ -342,8 +346,10 @@ def choose_device(wanted: str) -> torch.device:
 
 def ensure_room(run: Run, folder: Path) -> None:
     """Fail now, in a sentence, rather than when the first epoch is done."""
-    # Weights and Adam's two averages, while the file they replace is still there, and the checkpoint itself.
-    needed = parameter_count(run.model) * 4 * (2 * 3 + 2) + 2_000_000
+    # Weights, Adam's two averages, their own and the teacher, while the file they replace is still there; and the
+    # checkpoint itself.
+    kept = 3 + bool(run.average) + bool(run.recipe.epochs_alone)
+    needed = parameter_count(run.model) * 4 * (2 * kept + 2) + 2_000_000
     try:
         if folder.exists() and not folder.is_dir():
             raise TrainingError(f"{folder} is a file. Choose a folder with --out.")

@@ -20,7 +20,7 @@ import platform
 import sys
 import time
 import warnings
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -101,8 +101,6 @@ def draw_knobs(trial: "Trial", architecture: str) -> dict[str, Any]:
 
 def turned(recipe: Recipe, knobs: dict[str, Any]) -> Recipe:
     """The recipe with its knobs where they are wanted; `augmentation` and `width` are factors of what is usual."""
-    usual = recipe.augmentation or Augmentation()
-    limits = {entry.name: _short(getattr(usual, entry.name) * knobs["augmentation"]) for entry in fields(usual)}
     arguments = recipe.arguments | {name: value for name, value in knobs.items() if "dropout" in name}
     for name, size in sizes_of(recipe.architecture).items():
         arguments[name] = _scaled(recipe.arguments.get(name, size), knobs["width"])
@@ -111,9 +109,15 @@ def turned(recipe: Recipe, knobs: dict[str, Any]) -> Recipe:
         learning_rate=knobs["learning_rate"],
         batch_size=knobs["batch_size"],
         weight_decay=knobs["weight_decay"],
-        augmentation=replace(usual, **limits) if knobs["augmentation"] else None,
+        augmentation=_strengthened(recipe.augmentation or Augmentation(), knobs["augmentation"]),
+        joined=_strengthened(recipe.joined, knobs["augmentation"]) if recipe.joined else None,
         arguments=arguments,
     )
+
+
+def _strengthened(changes: Augmentation, factor: float) -> Augmentation | None:
+    limits = {name: _short(limit * factor) for name, limit in asdict(changes).items()}
+    return Augmentation(**limits) if factor else None
 
 
 def _scaled(size: int | tuple[int, ...], factor: float) -> int | tuple[int, ...]:

@@ -222,9 +222,24 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../mine", "inner/../../mine", "/etc/passwd", "a b", "mine\n", "mine\0", "..\\mine", "a" * 300, 5],
+    [
+        "",
+        ".",
+        "..",
+        "../mine",
+        "inner/../../mine",
+        "/etc/passwd",
+        "a b",
+        "mine\n",
+        "mine\0",
+        "..\\mine",
+        "a" * 300,
+        5,
+        "a.resume",
+        "a.recipe",
+    ],
 )
-def test_a_name_that_leads_out_of_the_folder_is_refused(save_untrained, tmp_path, name):
+def test_a_name_that_leads_out_of_the_folder_or_is_another_files_is_refused(save_untrained, tmp_path, name):
     save_untrained("mine")
     (tmp_path / "inner").mkdir()
     with pytest.raises(CheckpointError, match="is not the name of a checkpoint"):

@@ -1,5 +1,7 @@
 """Maps and neighbours: what is nearest is scikit-learn's, and a map belongs to its weights and to no others."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -90,3 +92,24 @@ def test_the_command_computes_what_is_lacking_and_nothing_twice(save_untrained, 
     assert "Every checkpoint has its map" in capsys.readouterr().out
     assert main(["--folder", str(tmp_path / "nowhere")]) == 1
     assert "no checkpoint of MNIST" in capsys.readouterr().err
+
+
+def test_the_command_refuses_what_was_trained_on_other_digits_and_tells_of_a_full_disk(
+    save_untrained, tmp_path, monkeypatch, capsys
+):
+    save_untrained("small")
+    save_untrained("mine")
+    card_file = tmp_path / "mine.json"
+    card_file.write_text(card_file.read_text().replace("made up", "mnist"))
+    monkeypatch.setattr(neighbours, "load_mnist", lambda half: pytest.fail("MNIST is not needed for a refusal"))
+    assert main(["small", "mine", "--folder", str(tmp_path)]) == 1
+    assert "which small was not trained on" in capsys.readouterr().err
+    monkeypatch.setattr(neighbours, "load_mnist", lambda half: None)
+    monkeypatch.setattr(neighbours, "explore", lambda *_: None)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(neighbours, "save_landscape", full)
+    assert main(["mine", "--folder", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "The map cannot be written: No space left on device.\n"

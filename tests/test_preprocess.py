@@ -491,6 +491,15 @@ def test_a_decompression_bomb_is_refused_before_it_unpacks(side):
         HOUSE.run(np.broadcast_to(np.uint8(0), (side, side)))
 
 
+def test_a_jpeg_is_measured_before_it_is_decoded_small():
+    """A progressive one keeps all its numbers in full size until it is whole."""
+    with pytest.raises(InkError, match="megapixels"):
+        HOUSE.run(file_of(Image.new("L", (7_100, 7_100)), "JPEG"))
+    photo = Image.new("L", (4_000, 3_000), 255)
+    photo.paste(0, (1_900, 1_000, 2_100, 2_000))
+    assert HOUSE.run(file_of(photo, "JPEG")).steps[0].facts["size"] == (4_000, 3_000)
+
+
 def test_a_photograph_of_50_megapixels_takes_little_more_memory_than_its_pixels(tmp_path):
     pytest.importorskip("resource")
     path = tmp_path / "large.tiff"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 
 import mnist_core.train
@@ -357,6 +358,18 @@ def test_the_room_that_is_asked_for_is_enough_for_what_a_run_writes(story, stopp
         ensure_room(Run.start(RECIPES["mlp"], "embedded", CPU), stopped_run)
 
 
+def test_the_room_that_is_asked_for_is_enough_for_an_average_and_a_teacher_too(tmp_path, monkeypatch):
+    data = Labelled(*(array[:40] for array in load_embedded_digits()))
+    run = Run.start(Recipe("mlp", epochs=2, batch_size=20, alone=0.5, keep=2.0, average=0.9), "embedded", CPU)
+    list(fit(run, Splits(data, data, data)))
+    run.save(tmp_path / "state")
+    usage = shutil.disk_usage(tmp_path)
+    twice = 2 * (tmp_path / "state").stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=twice))
+    with pytest.raises(TrainingError, match="Make room"):
+        ensure_room(run, tmp_path)
+
+
 def test_a_disk_that_fills_up_during_a_run_is_told_and_what_was_saved_stays(tmp_path, monkeypatch, fails_in_a_sentence):
     write, calls = mnist_core.train.write_atomically, []
 
@@ -484,3 +497,23 @@ def test_two_processes_resume_and_train_together_and_one_of_them_writes(stopped_
     assert [row["epoch"] for row in card.history] == [1, 2]
     assert accuracy(evaluate(*load_answers(card, stopped_run))) == card.test
     assert "Traceback" not in errors
+
+
+def learn_together(rank: int, meeting: str, folder: str) -> None:
+    """What one of two processes has at the end of a run in two parts, written to a file."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    data = Labelled(*(array[:40] for array in load_embedded_digits()))
+    recipe = Recipe("batchnorm_cnn", epochs=2, batch_size=20, alone=0.5, keep=2.0, average=0.9)
+    run = Run.start(recipe, "embedded", CPU)
+    list(fit(run, Splits(data, data, data)))
+    run.save(Path(folder) / str(rank))
+    dist.destroy_process_group()
+
+
+def test_two_processes_end_with_the_same_statistics_and_the_same_teacher(tmp_path):
+    torch.multiprocessing.spawn(learn_together, (str(tmp_path / "meeting"), str(tmp_path)), nprocs=2)
+    first, second = (load_file(tmp_path / rank) for rank in "01")
+    assert {"teacher", "average", "model"} <= {name.partition(".")[0] for name in first}
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name

@@ -54,6 +54,15 @@ def test_whatever_is_drawn_builds_a_network(architecture):
         assert recipe.augmentation.rotation == pytest.approx(usual.rotation * space["augmentation"], rel=1e-3)
 
 
+def test_the_strength_of_augmentation_is_that_of_both_parts_of_a_run():
+    recipe = RECIPES["house"]
+    knobs = usual_knobs(recipe)
+    half = turned(recipe, knobs | {"augmentation": 0.5})
+    assert (half.joined.bend, half.joined.hole) == (recipe.joined.bend / 2, recipe.joined.hole / 2)
+    none = turned(recipe, knobs | {"augmentation": 0.0})
+    assert (none.augmentation, none.joined) == (None, None)
+
+
 def test_width_widens_every_layer_that_the_constructor_names():
     assert sizes_of("simple_cnn") == {"filters": 28, "hidden": 128}
     knobs = usual_knobs(RECIPES["simple_cnn"]) | {"width": 1.5}
@@ -101,6 +110,7 @@ def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
         ('{"architecture": "mlp", "epochs": 3, "average": 1.5}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "alone": 2}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "keep": -1}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "written": 1000000000000}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "written": -5}', "'-5' is not a whole number"),
         ('{"architecture": "mlp", "epochs": 3, "others": 2.5}', "'2.5' is not a whole number"),
     ],
