@@ -16,6 +16,7 @@ from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_chec
 from mnist_core.ink import Ink
 from mnist_core.preprocess import Pipeline, Step, Trace
 from mnist_core.verdicts import Judgement, Verdict, judge, softmax
+from mnist_core.words import with_article
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class DigitClassifier:
     @staticmethod
     def _prediction(judgement: Judgement, probabilities: np.ndarray, trace: Trace, milliseconds: float) -> Prediction:
         verdict, candidates = judgement
-        first, second = (f"{'an' if d == 8 else 'a'} {d}" for d in np.argsort(-probabilities, kind="stable")[:2])
+        first, second = map(with_article, np.argsort(-probabilities, kind="stable")[:2])
         reason = {
             "digit": "",
             "unsure": f"It looks much like {first} and like {second}."

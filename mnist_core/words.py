@@ -10,9 +10,19 @@ def percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of what a noun names, which takes an s where there are more or none."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def whole_number(text: str) -> int | None:
     """The number that a text from outside stands for; None where it is none of at most eight digits."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else None
+
+
+def with_article(digit: int) -> str:
+    """A digit as a sentence names it: "a 7", "an 8"."""
+    return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
 def as_code(text: str) -> str:

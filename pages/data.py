@@ -8,7 +8,7 @@ from mnist_core.data import Labelled
 from mnist_core.figures import QUANTILES, Figures, average_images, spread_images
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.pictures import png
-from mnist_core.words import whole_number
+from mnist_core.words import whole_number, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL
 from pages.parts.data_charts import balance_chart, hills_chart
@@ -71,7 +71,9 @@ def show_samples(figures: Figures) -> None:
     seed = state.wall()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Shuffle", icon=":material/shuffle:", key="shuffle", on_click=state.reshuffle)
-        st.caption(f"Wall {seed}. The link shows another person the same one.", width="content")
+        # A link cannot show another person what is kept for this visit only.
+        same = "" if chosen.name == DRAWINGS else " The link shows another person the same one."
+        st.caption(f"Wall {seed}.{same}", width="content")
     rng = np.random.default_rng(seed)
     wanted = range(10) if digit == DIGITS[0] else [int(digit)]
     numbers: list[int] = []
@@ -79,7 +81,7 @@ def show_samples(figures: Figures) -> None:
         rows = np.flatnonzero(chosen.labels == each)
         numbers += sorted(rng.choice(rows, min(len(rows), WALL // len(wanted)), replace=False).tolist())
     if not numbers:
-        st.markdown(NO_DRAWING if chosen.name == DRAWINGS else "There is no such image.")
+        st.markdown(f"None of these images is {with_article(int(digit))}." if len(chosen.labels) else NO_DRAWING)
         return
     show_wall(chosen, [chosen.first + number for number in numbers], "wall")
 

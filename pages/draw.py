@@ -7,10 +7,10 @@ from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.evaluate import accuracy, confusion_matrix
 from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
-from mnist_core.words import percent
+from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, show_examples
+from pages.parts.desk import DRAW, choose_ink, is_own, show_examples
 from pages.parts.pictures import npy, zipped
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
@@ -71,7 +71,7 @@ def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) ->
     else:
         st.markdown(
             f"**Why not {shortcut.digit}?** Shrinking the whole paper to 28 x 28, as many programs do, "
-            f"would have made this a {shortcut.digit} ({percent(shortcut.confidence)})."
+            f"would have made this {with_article(shortcut.digit)} ({percent(shortcut.confidence)})."
         )
     st.page_link("pages/preprocessing.py", label="See every step", icon=":material/conveyor_belt:")
 
@@ -82,13 +82,13 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
     def judge(label: int) -> None:
         confidence = None if turned_away else prediction.confidence
         judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, prediction.image)
-        state.judge(judged, ink)
+        state.judge(judged, ink, own)
 
-    turned_away = prediction.digit is None
+    turned_away, own = prediction.digit is None, is_own()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.judged(ink, classifier.card.name)
         if judged:
-            st.markdown(f"Counted as a {judged.label}{' that was turned away' * turned_away}.")
+            st.markdown(f"Counted as {with_article(judged.label)}{' that was turned away' * turned_away}.")
         elif turned_away:
             st.markdown("Is it a digit all the same?")
         else:
@@ -141,7 +141,7 @@ def show_all_models(trace: Trace) -> None:
                     "Test": f"{card.test.accuracy:.2%}",
                 }
             )
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads, and how sure it is of it.")
 
 
 def show_scorecard() -> None:
@@ -152,7 +152,8 @@ def show_scorecard() -> None:
         )
         return
     table = pd.DataFrame(
-        [{"label": j.label, "digit": j.digit, "confidence": j.confidence, "model": j.model} for j in judged]
+        [{"label": j.label, "digit": j.digit, "confidence": j.confidence, "model": j.model} for j in judged],
+        index=range(1, len(judged) + 1),  # as the files of the drawings are numbered
     ).astype({"digit": "Int64"})  # a digit that was turned away has none, and counts as not right
     score, read = accuracy(table), table.dropna(subset="digit").astype({"digit": int})
     matrix, digits = st.columns(2)
@@ -171,7 +172,10 @@ def show_scorecard() -> None:
         by_digit = right.groupby(table["label"]).agg(["size", "mean"]).reset_index()
         by_digit.columns = ["Digit", "Drawn", "Read right"]
         st.dataframe(
-            by_digit, hide_index=True, column_config={"Read right": st.column_config.NumberColumn(format="percent")}
+            by_digit,
+            hide_index=True,
+            column_config={"Read right": st.column_config.NumberColumn(format="percent")},
+            alt="How often each digit was drawn, and what share of it was read right.",
         )
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
@@ -179,7 +183,7 @@ def show_scorecard() -> None:
         )
         names = [
             f"{number:03d}-label-{j.label}-{'turned-away' if j.digit is None else f'read-{j.digit}'}.png"
-            for number, j in enumerate(judged, 1)
+            for number, j in zip(table.index, judged, strict=True)
         ]
         st.download_button(
             "Drawings as ZIP",

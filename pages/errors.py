@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.checkpoints import Card
-from mnist_core.evaluate import confusion_matrix, per_digit
+from mnist_core.evaluate import confusion_matrix, mistakes, per_digit
 from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
@@ -24,10 +24,10 @@ from pages.parts.doors import (
     show_matrix,
     show_two_models,
 )
-from pages.parts.doubts import show_doubts
+from pages.parts.doubts import SHEET, show_doubts
 from pages.parts.one_image import LENSES, show_image
 from pages.parts.report import digit_by_digit, facts, whole_report
-from pages.parts.selection import choose_images, misread, show_chosen
+from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
 from pages.parts.trust import USUAL, show_trust
 
 REVIEWS = (
@@ -92,7 +92,12 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
         st.markdown("**Digit by digit**")
         share = st.column_config.NumberColumn(format="%.4f")
         digits = digit_by_digit(answers.evaluation)
-        st.dataframe(digits, hide_index=True, column_config=dict.fromkeys(["Precision", "Recall", "F1"], share))
+        st.dataframe(
+            digits,
+            hide_index=True,
+            column_config=dict.fromkeys(["Precision", "Recall", "F1"], share),
+            alt="Precision, recall and F1 of each digit.",
+        )
     with curves:
         st.markdown(f"**How {card.name} was trained**")
         st.plotly_chart(
@@ -108,11 +113,7 @@ st.markdown("Which images fool the model, and why? Choose a cell of the matrix: 
 names = [other.name for other in loaders.shelf()[0]]
 options = {"door": DOORS, "cells": CELLS, "kind": KINDS, "colours": COLOURS, "further": FURTHER, "versus": names}
 options |= {state.MAP: names, "lens": LENSES}
-if nonsense := misread(st.query_params.to_dict(), options):
-    st.warning(
-        f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
-        icon=":material/link_off:",
-    )
+show_misread(misread(st.query_params.to_dict(), options))
 card = loaders.chosen_card()
 data = choose_data()
 if data == OWN:
@@ -136,13 +137,14 @@ with gallery:
     if data == MNIST:
         show_fetch()
     chosen = choose_images(answers, within)
-    show_chosen(answers, chosen)
+    show_chosen(answers, chosen, within)
 st.subheader("Look further", anchor=False)
 # Nothing of this is drawn before it is asked for: the matrix would have to wait for it.
 further = st.segmented_control(
     "Look further", FURTHER, key="further", bind="query-params", label_visibility="collapsed"
 )
 if further == FURTHER[0]:
+    show_misread(past_end("doubts", len(mistakes(answers.evaluation)), SHEET))
     show_doubts(answers)
 elif further == FURTHER[1]:
     show_trust(answers.evaluation)

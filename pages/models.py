@@ -90,7 +90,12 @@ def show_card(card: Card, chosen: bool) -> None:
 def show_per_digit(table: pd.DataFrame) -> None:
     table.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
     share = st.column_config.NumberColumn(format="%.4f")
-    st.dataframe(table, hide_index=True, column_config={"Precision": share, "Recall": share, "F1": share})
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={"Precision": share, "Recall": share, "F1": share},
+        alt="Precision, recall and F1 of each digit.",
+    )
 
 
 def show_recipe(card: Card) -> None:

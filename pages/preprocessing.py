@@ -5,11 +5,13 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
+from mnist_core.classifier import infer
 from mnist_core.explain import Diagnosis, Finding, answers_on_the_way, diagnose, feature_maps
 from mnist_core.pictures import png
 from mnist_core.preprocess import STAGES, Pipeline, Trace, to_tensor
 from mnist_core.vary import DIALS, Dial, steady_range, vary
-from mnist_core.words import percent
+from mnist_core.verdicts import judge, softmax
+from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
 from pages.parts.desk import choose_ink, read_link, show_examples, write_link
@@ -35,6 +37,7 @@ DOING = {
     "centre": "centring",
     "normalise": "normalising",
 }
+NO_DIGIT = -1  # among the digits along a dial
 TABS = ["Numbers", "Stress bench", "Look inside", "Take it away"]
 
 
@@ -90,7 +93,7 @@ def in_words(finding: Finding, digit: int) -> str:
     without, other = f"Without **{DOING[finding.left_out]}**", finding.prediction
     if other.digit is None:
         return f"{without} there is no digit to be seen."
-    return f"{without} this {digit} becomes a {other.digit}, {percent(other.confidence)}."
+    return f"{without} this {digit} becomes {with_article(other.digit)}, {percent(other.confidence)}."
 
 
 def show_remedy(diagnosis: Diagnosis, here: Prediction) -> None:
@@ -190,15 +193,19 @@ def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
             "Curve along", list(DIALS), format_func=str.capitalize, key="bench.along", bind="query-params"
         )
         dial = DIALS[along]
-        probabilities = classifier.probabilities(to_tensor(vary(image, values, along)))
+        logits = infer(classifier.model, to_tensor(vary(image, values, along)))
+        probabilities = softmax(logits)
         here = int(np.abs(dial.positions - values[along]).argmin())
-        digits = probabilities.argmax(axis=1)
+        none = [verdict == "not a digit" for verdict, _ in judge(logits, classifier.card.limits)]
+        digits = np.where(none, NO_DIGIT, logits.argmax(axis=1))
         first, last = (dial.positions[place] for place in steady_range(digits, here))
         shown, says = st.columns([1, 3], vertical_alignment="center")
         shown.image(png(vary(image, values)[0].numpy(), 4), width=112, alt="The image as the sliders make it.")
         with says:
-            st.markdown(f"Read as :blue[**{digits[here]}**], {percent(float(probabilities[here].max()))}.")
-            st.caption(f"It stays a {digits[here]} from {first:g}{dial.unit} to {last:g}{dial.unit}.")
+            read = f"Read as :blue[**{digits[here]}**], {percent(float(probabilities[here].max()))}."
+            st.markdown("No digit that I know." if none[here] else read)
+            stays = "so" if none[here] else with_article(digits[here])
+            st.caption(f"It stays {stays} from {first:g}{dial.unit} to {last:g}{dial.unit}.")
         st.plotly_chart(
             sweep_chart(dial.positions, probabilities, values[along], dial.unit),
             key="sweep",
@@ -274,7 +281,7 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
 def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[bool], says, cards: list, below) -> None:
     """All that follows the ink, in its places around the page. A stroke reruns this and no switch."""
     ink = choose_ink()
-    trace, answers = None, []
+    trace, answers, readable = None, [], True
     try:
         if ink is not None:
             trace = state.trace(ink, pipeline)
@@ -284,11 +291,13 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
             if not full.blank:
                 answers = answers_on_the_way(classifier, ink, pipeline, trace)
     except InkError as error:
+        readable = False
         says.error(str(error), icon=":material/broken_image:")
     # The browser draws the page anew at every pause between two messages: first all is made, then all is sent.
     words = [card_words(number, trace, answers, mark) for number, mark in enumerate(changed)]
     with says:
-        show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
+        if readable:
+            show_verdict(answers[-1] if answers else Prediction.of_nothing(), any(changed))
         remedy = st.container()
     for card, text in zip(cards, words, strict=True):
         card.markdown(text)
@@ -296,7 +305,7 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
     with below:
         if answers and answers[-1].verdict != "blank":
             show_further(classifier, ink, trace, answers, pipeline, remedy)
-        else:
+        elif readable:
             st.caption("The doctor and the numbers follow as soon as there is ink.")
 
 

@@ -13,6 +13,7 @@ from mnist_core.measure import MEASURES
 from mnist_core.recipes import read_recipe
 from mnist_core.studies import STUDIES, list_studies
 from pages.parts.hand import compared, in_words
+from pages.parts.holdings import Holding
 from pages.parts.state import Judged
 from tests.galleries import numbers
 
@@ -20,10 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", "Map", "Your hand"]
 
 
-def open_page(scorecard: list[Judged] | None = None, **parameters: str) -> AppTest:
+def open_page(drawings: list[Judged] | None = None, **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
-    if scorecard:
-        app.session_state["scorecard"] = {(bytes([number]), j.model): j for number, j in enumerate(scorecard)}
+    if drawings:
+        app.session_state["own drawings"] = {bytes([number]): drawing for number, drawing in enumerate(drawings)}
     app.run().switch_page("pages/data.py")
     for key, value in parameters.items():
         app.query_params[key] = value
@@ -38,7 +39,7 @@ def words(app: AppTest) -> str:
 
 @pytest.fixture
 def thick_drawings() -> list[Judged]:
-    """Scanned digits, brought onto the scorecard as if they were drawn."""
+    """Scanned digits, judged as if they were drawn."""
     digits = load_embedded_digits()
     return [
         Judged(int(label), int(label), 0.9, "mlp", image / np.float32(255))
@@ -104,6 +105,34 @@ def test_the_visitors_drawings_are_a_set_like_the_others(thick_drawings, part):
     assert "You have judged no drawing" not in words(app)
 
 
+def test_drawings_without_the_chosen_digit_are_not_called_none_at_all(thick_drawings):
+    assert [drawing.label for drawing in thick_drawings] == list(range(8))
+    assert "None of these images is an 8." in words(open_page(thick_drawings, of="Your drawings", digit="8"))
+    assert "You have judged no drawing in this visit yet." in words(open_page(of="Your drawings", digit="8"))
+
+
+def test_an_image_that_was_sent_to_the_draw_page_is_judged_and_is_nobodys_drawing():
+    app = open_page(of="Scanned digits", image="100000")
+    app.button(key="send Draw").click().run().switch_page("pages/draw.py").run()
+    app.button(key="is_8").click().run()
+    assert not app.exception
+    assert [judged.label for judged in app.session_state["scorecard"].values()] == [8]
+    assert "own drawings" not in app.session_state
+
+
+def test_only_a_wall_that_another_person_can_see_is_said_to_be_the_same(thick_drawings):
+    assert "The link shows another person the same one." in words(open_page())
+    app = open_page(thick_drawings, of="Your drawings")
+    assert "Wall 1." in words(app)
+    assert "another person" not in words(app)
+
+
+def test_the_text_of_an_image_names_its_digit_with_the_right_article():
+    images = Holding("Test images", np.array([8, 7]), None)
+    assert images.picture(0).words == "Test image 0, an 8 (the image is not at hand)."
+    assert images.picture(1).words == "Test image 1, a 7 (the image is not at hand)."
+
+
 def test_the_visitors_drawings_are_counted_beside_the_others(thick_drawings):
     shown = open_page(thick_drawings, part="Balance").dataframe[0].value
     assert list(shown["Your drawings"]) == list(np.bincount([judged.label for judged in thick_drawings], minlength=10))
@@ -143,6 +172,7 @@ def test_a_hand_twice_as_thick_is_told_so():
         {"measure": "weight", "part": "Shape"},
         {"image": "x"},
         {"image": "9" * 5000},
+        {"wall": "abc"},
     ],
 )
 def test_a_link_with_nonsense_opens_the_usual_and_says_so(parameters):

@@ -39,7 +39,7 @@ def answers(card):
     return evaluation["label"].to_numpy(), evaluation["digit"].to_numpy(), evaluation
 
 
-def open_page(**parameters: str) -> AppTest:
+def open_page(**parameters: str | list[str]) -> AppTest:
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
     if "model" in parameters:  # a visit keeps the model that it began with
         app.query_params["model"] = parameters["model"]
@@ -65,7 +65,7 @@ def test_the_summary_is_scikit_learns_accuracy(answers):
     labels, digits, _ = answers
     words = open_page().markdown[1].value
     assert f"**{accuracy_score(labels, digits):.2%}** right" in words
-    assert f"**{(labels != digits).sum()}** mistakes in 10,000 images" in words
+    assert f"**{(labels != digits).sum()} mistakes** in 10,000 images" in words
     off = confusion_matrix(labels, digits) * (1 - np.eye(10, dtype=int))
     label, digit = re.search(r"most confused: \*\*(\d)\*\* read as \*\*(\d)\*\*", words).groups()
     assert off[int(label), int(digit)] == off.max()
@@ -123,6 +123,16 @@ def test_a_link_opens_what_it_names(answers):
         {"doubts": "0", "further": "Right or mislabelled?"},
         {"doubts": "9" * 5000, "further": "Right or mislabelled?"},
         {"sure": "lots"},
+        {"sure": "20"},
+        {"sure": "12.5"},
+        {"sure": ["x", "20"]},
+        {"sure": ["20", "101"]},
+        {"sure": ["20", "30", "40"]},
+        {"sure": ["80", "20"]},
+        {"above": "0.9999", "further": "How far to trust it"},
+        {"doubts": "77", "further": "Right or mislabelled?"},
+        {"sheet": "77"},
+        {"wall": "abc"},
         {"image": "x" * 500},
         {"image": "9" * 5000},
         {"door": "Window"},
@@ -137,6 +147,27 @@ def test_a_link_with_nonsense_opens_the_usual_and_says_so(answers, parameters):
     app = open_page(**parameters)
     assert any("The link asks for what does not exist" in warning.value for warning in app.warning)
     assert count(app) == (labels != digits).sum()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"sure": ["20", "80"]},
+        {"sure": ["12.5", "80"]},
+        {"sure": ["0", "100"]},
+        {"above": "0.999", "further": "How far to trust it"},
+        {"doubts": "1", "further": "Right or mislabelled?"},
+        {"sheet": "200", "show": "All"},
+    ],
+)
+def test_a_link_that_asks_for_what_there_is_brings_no_warning(parameters):
+    assert not open_page(**parameters).warning
+
+
+def test_a_sheet_that_the_visit_chose_itself_is_no_strange_link():
+    app = open_page(show="All", sheet="150")
+    app.segmented_control(key="show").set_value("Wrong").run()
+    assert not app.warning
 
 
 @pytest.mark.parametrize("number", ["10000", "99999999", "x", "9" * 5000])
@@ -164,6 +195,12 @@ def test_an_empty_selection_says_why(answers):
     assert count(app) == 0
     assert any("was read wrong" in text.value for text in app.markdown)
     assert len(app.get("bidi_component")) == 1  # the gallery stays, to come into sight on a phone
+
+
+def test_where_all_is_shown_an_empty_selection_is_not_told_to_choose_it():
+    app = open_page(show="All", find="7-9", sure=["0", "1"])
+    assert count(app) == 0
+    assert "No image fits all filters. Take a filter away." in [text.value for text in app.markdown]
 
 
 def test_an_opened_image_shows_every_models_answer_and_leads_to_the_next(answers, card):
@@ -226,6 +263,7 @@ def test_the_visitors_own_pictures_are_evaluated_and_what_was_left_out_is_told()
     assert not app.exception
     assert "**66.67%** right" in " ".join(text.value for text in app.markdown)
     assert count(app) == 1
+    assert any("3 pictures of mine" in text.value for text in app.markdown)
     assert any("7/odd.png" in frame.value.to_string() for frame in app.dataframe)
 
 
@@ -345,6 +383,63 @@ def test_a_model_that_learned_from_other_images_has_no_answers_to_mnists(save_un
     app = open_page(model="mlp", door="Two models")
     assert any("small learned from other images than MNIST's" in text.value for text in app.markdown)
     assert count(app) > 0
+
+
+@pytest.mark.parametrize("show", ["Wrong", "Right", "All"])
+@pytest.mark.parametrize("place", range(3))
+def test_a_kind_of_mistakes_is_shown_whole_whatever_is_shown_elsewhere(place, show, answers):
+    of_kind = compare(answers[2], evaluate(*load_answers(list_checkpoints()[0][1])))[place]
+    app = open_page(door="Two models", kind=list(KINDS)[place], show=show)
+    assert count(app) == len(of_kind) > 0
+    assert set(numbers(app)) <= set(of_kind.tolist())
+    assert app.segmented_control(key="show all").disabled
+
+
+def test_the_new_mistakes_are_there_when_the_visit_comes_back_from_the_matrix(answers):
+    new = compare(answers[2], evaluate(*load_answers(list_checkpoints()[0][1]))).new
+    app = open_page(door="Two models")
+    app.segmented_control(key="kind").set_value("New").run()
+    app.segmented_control(key="door").set_value("Matrix").run()
+    app.segmented_control(key="show").set_value("Wrong").run()
+    assert count(app) == (answers[0] != answers[1]).sum()
+    app.segmented_control(key="door").set_value("Two models").run()
+    assert app.segmented_control(key="kind").value == "New"
+    assert count(app) == len(new)
+    app.segmented_control(key="door").set_value("Matrix").run()
+    assert app.segmented_control(key="show").value == "Wrong"
+
+
+def test_where_no_image_is_of_a_kind_the_page_promises_none(monkeypatch):
+    twin = loaders.test_answers(list_checkpoints()[0][0])
+    monkeypatch.setattr(loaders, "evaluation", lambda card: evaluate(*twin))
+    app = open_page(door="Two models", kind="New")
+    assert count(app) == 0
+    assert not any("The gallery shows them" in text.value for text in app.caption)
+    assert "There are no such images. Choose another kind." in [text.value for text in app.markdown]
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "words"),
+    [
+        (1, 7, "1 of the 8 is labelled {}, like it; 7 are labelled {}, the answer: {}with the digit it was taken for."),
+        (7, 1, "7 of the 8 are labelled {}, like it; 1 is labelled {}, the answer: {}with its own digit."),
+        (4, 4, "4 of the 8 are labelled {}, like it; 4 are labelled {}, the answer: {}in between."),
+        (0, 0, "0 of the 8 are labelled {}, like it; 0 are labelled {}, the answer: {}among other digits."),
+        (1, None, "1 of the 8 is labelled {} too."),
+        (8, None, "8 of the 8 are labelled {} too."),
+    ],
+)
+def test_among_whom_an_image_lies_is_told_as_it_is(own, other, words, answers, monkeypatch):
+    labels, digits, _ = answers
+    number = np.flatnonzero((labels == digits) == (other is None))[0]
+    label, digit = labels[number], digits[number]
+    third = next(each for each in range(10) if each not in (label, digit))
+    near = [label] * own + [digit] * (other or 0)
+    near += [third] * (8 - len(near))
+    known = {"labels": np.tile(near, (10_000, 1)), "neighbours": np.zeros((10_000, 8), dtype=int)}
+    monkeypatch.setattr(loaders, "landscape", lambda card: SimpleNamespace(places=np.zeros((10_000, 2)), **known))
+    shown = [text.value for text in open_page(image=str(number)).caption]
+    assert words.format(label, digit, "it lies ") in shown
 
 
 def test_every_image_of_a_kind_is_behind_its_cell_of_the_difference(answers):

@@ -1,12 +1,14 @@
 """Holds the house rules of the code: who may import whom, and what stands in one place only."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
@@ -23,6 +25,7 @@ FLOORS = (
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SMALLEST_ROOM = 20  # lines
+SEEN = {"dataframe", "image", "plotly_chart", "table"}  # what streamlit shows to eyes, and takes words for
 
 
 def read_house() -> dict[str, str]:
@@ -63,6 +66,13 @@ def holds_normalisation(source: str) -> bool:
     return any(round(number, 4) in (0.1307, 0.3081) for number in numbers)
 
 
+def mute_calls(source: str) -> list[str]:
+    """What is shown without a word for who cannot see it."""
+    calls = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute))
+    shown = (call for call in calls if call.func.attr in SEEN)
+    return [call.func.attr for call in shown if "alt" not in {keyword.arg for keyword in call.keywords}]
+
+
 def breaches(house: dict[str, str]) -> list[str]:
     """What breaks a rule, in a sentence each."""
     found = []
@@ -79,6 +89,8 @@ def breaches(house: dict[str, str]) -> list[str]:
             found.append(f"{path} caches, which only pages/parts/loaders.py does")
         if writes_session(source) and path != "pages/parts/state.py":
             found.append(f"{path} writes what is kept for a visitor, which only pages/parts/state.py does")
+        if place == "pages":
+            found += [f"{path} shows {call} without alt" for call in mute_calls(source)]
         for name in imports(path, source):
             top, *below = name.split(".")
             if place == "mnist_core":
@@ -134,12 +146,19 @@ LONG = "\n" * SMALLEST_ROOM
         ("pages/parts/charts.py", "import streamlit", "knows streamlit"),
         ("pages/draw.py", "st.session_state['pen'] = 3", "writes what is kept"),
         ("pages/draw.py", "st.query_params['pen'] = '3'", "writes what is kept"),
+        ("pages/parts/doubts.py", "import streamlit as st\nst.dataframe(table, hide_index=True)", "without alt"),
+        ("pages/data.py", "chart.plotly_chart(figure, key='map')", "without alt"),
         ("pages/draw.py", "MEAN = 0.1307", "constants of normalisation"),
     ],
 )
 def test_a_broken_rule_is_told(path, source, told):
     house = {"mnist_core/preprocess.py": f"MEAN = 0.1307{LONG}", path: source + LONG}
     assert [sentence for sentence in breaches(house) if told in sentence]
+
+
+@pytest.mark.parametrize("call", sorted(SEEN))
+def test_streamlit_takes_words_for_all_that_must_have_them(call):
+    assert "alt" in inspect.signature(getattr(streamlit, call)).parameters
 
 
 @pytest.mark.parametrize("source", ["from pages.parts.charts import bars\n", ""])

@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
+from pages.parts import loaders
 from pages.parts.lasso import MOST, catch, fill, inside, is_written, read, simplify, write
 
 
@@ -72,6 +74,18 @@ def test_what_is_written_in_an_address_is_read_back_and_needs_no_more_than_it_be
 )
 def test_nonsense_in_an_address_is_no_line(text):
     assert not is_written(text)
+
+
+def test_a_map_with_a_line_on_it_is_drawn_once_for_each_map_and_line(places):
+    one, other = (go.Figure(go.Scatter(x=x, y=y)) for x, y in (places[:9].T, places[9:18].T))
+    ring, small = wobbly_ring(30), 0.2 * wobbly_ring(50)
+    drawn = loaders.outlined_figure(one, [ring])
+    assert loaders.outlined_figure(one, [ring.copy()]) is drawn
+    assert len(drawn.layout.selections) == 1
+    assert len(loaders.outlined_figure(one, [ring, small]).layout.selections) == 2
+    assert loaders.outlined_figure(one, [small]).layout.selections != drawn.layout.selections
+    assert loaders.outlined_figure(other, [ring]).data == other.data
+    assert not one.layout.selections
 
 
 @pytest.mark.parametrize("lines", [[], [np.zeros((2, 2))], [np.full((5, 2), 1e9)]])

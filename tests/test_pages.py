@@ -5,21 +5,24 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
+from mnist_core.pictures import png
 from mnist_core.recipes import RECIPES, read_recipe
 from mnist_core.strokes import place, render
 from mnist_core.train import parse_arguments, usual_name
-from mnist_core.words import as_code, as_written, whole_number
-from pages.parts import loaders
+from mnist_core.words import as_code, as_written, counted, whole_number, with_article
+from pages.parts import loaders, state
 from pages.parts.examples import EXAMPLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +71,7 @@ def test_the_page_answers_what_the_classifier_answers():
         ({"objects": [{}]}, "data:image/png;base64,AAAA", "not a picture in a known format"),
         ({"objects": [{}]}, "nonsense", "did not arrive whole"),
         ({"objects": 7}, "data:image/png;base64,AAAA", "did not arrive whole"),
+        ({"objects": [7]}, "data:image/png;base64,AAAA", "did not arrive whole"),
         ([], None, "Nothing is drawn."),
         ({"objects": [{}]}, "data:image/png;base64,%%%%", "Nothing is drawn."),
     ],
@@ -121,8 +125,59 @@ def test_ink_that_comes_back_is_known_and_another_model_is_judged_on_its_own():
     assert [label for label, _ in scores(app)] == [4, 2, 9]
 
 
+def test_an_eight_is_named_with_the_right_article():
+    assert [with_article(digit) for digit in (0, 7, 8)] == ["a 0", "a 7", "an 8"]
+    app = open_app().run()
+    app.button(key="example 8").click().run()
+    app.button(key="right").click().run()
+    assert any(text.value == "Counted as an 8." for text in app.markdown)
+
+
+def test_a_drawing_that_two_models_were_asked_about_is_one_drawing_with_the_last_word():
+    app = open_app().run()
+    app.button(key="example 9").click().run()
+    app.button(key="right").click().run()
+    app.selectbox(key="model").set_value("mlp").run()
+    app.button(key="is_4").click().run()
+    assert drawn(app) == [4]
+    app.selectbox(key="model").set_value("house").run()
+    app.button(key="is_3").click().run()
+    assert drawn(app) == [3]
+    assert [label for label, _ in scores(app)] == [3, 4]
+    next(button for button in app.button if button.label == "Start again").click().run()
+    assert (drawn(app), scores(app)) == ([], [])
+
+
+def test_a_sample_is_judged_and_is_nobodys_drawing():
+    app = open_app()
+    app.session_state[state.SOURCE] = "Upload"
+    app.session_state["brought"] = state.Brought("mine.png", png(SEVEN[..., 0] / 255))
+    app.run().button(key="right").click().run()
+    app.segmented_control(key=state.SOURCE).set_value("Sample").run()
+    app.button(key="is_3").click().run()
+    assert [label for label, _ in scores(app)] == [7, 3]
+    assert drawn(app) == [7]
+
+
+def test_the_scores_are_numbered_as_the_drawings_in_the_archive(monkeypatch):
+    files = {}
+    monkeypatch.setattr(st, "download_button", lambda _, data, name, *__, **___: files.update({name: data}))
+    app = open_app().run()
+    for example in "97":
+        app.button(key=f"example {example}").click().run()
+        app.button(key="right").click().run()
+    rows = [row.split(",") for row in files["scores.csv"].splitlines()[1:]]
+    assert [row[:3] for row in rows] == [["1", "9", "9"], ["2", "7", "7"]]
+    with zipfile.ZipFile(io.BytesIO(files["drawings.zip"]())) as archive:
+        assert archive.namelist() == ["001-label-9-read-9.png", "002-label-7-read-7.png"]
+
+
 def scores(app: AppTest) -> list[tuple[int, int | None]]:
     return [(judged.label, judged.digit) for judged in app.session_state["scorecard"].values()]
+
+
+def drawn(app: AppTest) -> list[int]:
+    return [judged.label for judged in app.session_state["own drawings"].values()]
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not a digit"])
@@ -247,6 +302,13 @@ def test_a_card_is_repeated_under_its_own_name(name, data, whose, save_untrained
 )
 def test_a_whole_number_is_eight_digits_at_most(text, number):
     assert whole_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 pictures"), (1, "1 picture"), (2, "2 pictures"), (1234, "1,234 pictures")]
+)
+def test_one_is_not_said_as_many_are(count, words):
+    assert counted(count, "picture") == words
 
 
 @pytest.mark.parametrize(

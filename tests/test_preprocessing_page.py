@@ -242,6 +242,15 @@ def test_a_hostile_upload_is_answered_in_a_sentence(content, told):
     assert cards(app) == []
 
 
+def test_a_picture_that_cannot_be_read_is_not_called_empty_paper():
+    app = bring(open_page(), b"hello")
+    assert not app.header
+    said = [text.value for text in (*app.markdown, *app.caption)]
+    assert not [text for text in said if "Nothing is drawn." in text or "usual settings" in text or "is ink" in text]
+    app.button(key="example 4").click().run()
+    assert [heading.value for heading in app.header] == [":blue[4]"]
+
+
 def test_one_grey_pixel_is_no_digit_whatever_is_switched_off():
     file = io.BytesIO()
     Image.new("L", (1, 1), 128).save(file, "PNG")
@@ -298,6 +307,23 @@ def test_the_bench_at_rest_gives_the_answer_of_the_page():
     assert any(text.value.startswith(f"Read as :blue[**{prediction.digit}**]") for text in app.markdown)
     app.slider(key="bench.rotation").set_value(90.0).run()
     assert not app.exception
+
+
+@pytest.mark.parametrize(("model", "none"), [("house", True), ("mlp", False)])
+def test_the_bench_at_rest_reads_a_letter_as_the_page_does(model, none):
+    app = open_page(model=model, tab="Stress bench")
+    app.button(key="example Letter A").click().run()
+    assert not app.exception
+    assert ("**No digit that I know**" in [text.value for text in app.markdown]) == none
+    assert ("No digit that I know." in [text.value for text in app.markdown]) == none
+    assert any(text.value.startswith("Read as ") for text in app.markdown) != none
+    assert any(text.value.startswith("It stays so from ") for text in app.caption) == none
+
+
+def test_the_bench_names_an_eight_with_the_right_article():
+    app = open_page(tab="Stress bench")
+    app.button(key="example 8").click().run()
+    assert any(text.value.startswith("It stays an 8 from ") for text in app.caption)
 
 
 @pytest.mark.parametrize("tab", ["Numbers", "Stress bench", "Look inside", "Take it away"])

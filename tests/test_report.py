@@ -14,7 +14,7 @@ from pages.parts.charts import BELOW_AND_ABOVE
 from pages.parts.datasets import SCANS, Answered
 from pages.parts.doors import Rival, verdict_of
 from pages.parts.pictures import laid_over, placeholder
-from pages.parts.report import MISTAKES, whole_report
+from pages.parts.report import MISTAKES, facts, whole_report
 from pages.parts.trust import in_words
 
 
@@ -43,11 +43,18 @@ def test_the_report_fetches_nothing(card, answers):
 def test_the_report_holds_the_figures_and_every_mistake_as_its_picture(card, answers):
     page = whole_report(card, answers)
     assert "<b>60.00%</b> right" in page
-    assert "<b>2</b> mistakes in 5 images" in page
+    assert "<b>2 mistakes</b> in 5 images" in page
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]*)"', page)
     assert len(pictures) == 2
     shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(picture)))) for picture in pictures]
     assert {picture.tobytes() for picture in shown} == {answers.images[n].tobytes() for n in (3, 4)}
+
+
+def test_one_mistake_is_one(answers):
+    labels, logits = np.array([4, 4]), 9 * np.eye(10)[[4, 9]]
+    words = " · ".join(facts(replace(answers, evaluation=evaluate(labels, logits))))
+    assert "**1 mistake** in 2 images" in words
+    assert words.endswith("**4** read as **9** (1 time)")
 
 
 def test_the_names_of_files_are_words_and_never_markup(card, answers):

@@ -29,7 +29,8 @@ def show_canvas(pen: int) -> None:
         key="canvas",
     )
     try:
-        strokes, png = list((result.json_data or {}).get("objects", [])), result.image_bytes or b""
+        strokes = [dict(stroke) for stroke in (result.json_data or {}).get("objects", [])]
+        png = result.image_bytes or b""
     except (AttributeError, TypeError, ValueError):  # the browser sent what no canvas sends
         st.warning("The drawing did not arrive whole. Draw it once more.", icon=":material/edit_off:")
         return

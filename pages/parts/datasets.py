@@ -12,7 +12,7 @@ from mnist_core.data import mnist_is_here
 from mnist_core.evaluate import evaluate, softmax
 from mnist_core.labelled import MAX_PICTURES, ArchiveError, read_archive
 from mnist_core.pictures import png
-from mnist_core.words import as_written
+from mnist_core.words import as_written, counted
 from pages.parts import loaders, state
 from pages.parts.pictures import data_address, placeholder
 
@@ -160,7 +160,8 @@ def choose_archive() -> None:
     name, pictures = kept
     with st.container(horizontal=True, vertical_alignment="center"):
         name = as_written(name)
-        words = f"{len(pictures.names):,} pictures of {name}" if pictures.names else f"No picture of {name} can be used"
+        usable = f"{counted(len(pictures.names), 'picture')} of {name}"
+        words = usable if pictures.names else f"No picture of {name} can be used"
         st.markdown(f"**{words}**" + (f", {len(pictures.skipped):,} left out." if pictures.skipped else "."))
         st.button("Bring another", icon=":material/close:", type="tertiary", on_click=state.keep_own, args=[None])
     if pictures.skipped:
@@ -168,6 +169,7 @@ def choose_archive() -> None:
             st.dataframe(
                 pd.DataFrame([{"File": skipped.name, "Why": skipped.reason} for skipped in pictures.skipped[:1000]]),
                 hide_index=True,
+                alt="Each file that was left out, and why.",
             )
 
 

@@ -31,7 +31,7 @@ def show_ways(name: str, content: bytes) -> None:
 
 
 def _bring_image(name: str, content: bytes) -> None:
-    state.bring(name, content)
+    state.bring(name, content, own=False)
     state.put_back({state.SOURCE: UPLOAD})
     state.close_image()
 
@@ -50,6 +50,12 @@ def choose_ink() -> bytes | None:
     if source == DRAW:
         return _choose_drawing()
     return _choose_sample() if source == SAMPLE else _choose_picture(source)
+
+
+def is_own() -> bool:
+    """Whether the ink on the desk is the visitor's, and not out of a set of images."""
+    source = st.session_state[state.SOURCE]
+    return source != SAMPLE and (source == DRAW or state.brought().own)
 
 
 def read_link() -> None:

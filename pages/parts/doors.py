@@ -9,6 +9,7 @@ import streamlit as st
 from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix
+from mnist_core.words import counted
 from pages.parts import loaders, state
 from pages.parts.charts import PRESSABLE, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
@@ -146,14 +147,15 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
         required=True,
         key="kind",
         bind="query-params",
-        on_change=lambda: state.put_back({"show": "All", "sheet": 1}),
+        on_change=lambda: state.put_back({"sheet": 1}),
     )
-    st.caption(f"{of_kind(kind, len(sets[kind]), card.name, rival.name)} The gallery shows them.")
+    shown = " The gallery shows them." if len(sets[kind]) else ""
+    st.caption(of_kind(kind, len(sets[kind]), card.name, rival.name) + shown)
     key = f"difference {state.chart_turn()}"
 
     def take() -> None:
         if cell := _pressed(key):
-            select(*of_cell(kind, *cell), "All")
+            select(*of_cell(kind, *cell))
 
     st.plotly_chart(
         difference_figure(card.name, answers, rival, pressable=True),
@@ -189,8 +191,7 @@ def verdict_of(first: str, answers: Answered, rival: Rival) -> str:
     better = second if other > one else first
     p = "less than 0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
     sure = "and that is hardly chance" if comparison.p < 0.05 else "but that may well be chance"
-    mended = "1 mistake" if fixed == 1 else f"{fixed} mistakes"
     return (
-        f"{second} mends {mended} of {first} and makes {new} new. If both were equally good, a difference like this "
-        f"would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
+        f"{second} mends {counted(fixed, 'mistake')} of {first} and makes {new} new. If both were equally good, a "
+        f"difference like this would come up with probability {p} (McNemar's exact test): {better} is ahead, {sure}."
     )

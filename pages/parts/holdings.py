@@ -11,6 +11,7 @@ import streamlit as st
 from mnist_core.data import Labelled
 from mnist_core.figures import Figures
 from mnist_core.pictures import png
+from mnist_core.words import with_article
 from pages.parts import loaders, state
 from pages.parts.gallery import Picture, Words
 from pages.parts.pictures import data_address, placeholder
@@ -36,7 +37,7 @@ class Holding:
             content, end = placeholder(f"{label}?"), " (the image is not at hand)"
         else:
             content, end = png(self.images[row] / 255, 6), ""
-        words = f"{self.called(number)}, a {label}{end}."
+        words = f"{self.called(number)}, {with_article(label)}{end}."
         return Picture(number, data_address(content), (Words(caption or str(label)),), words)
 
     def called(self, number: int) -> str:
@@ -80,8 +81,8 @@ def read_scans() -> Labelled:
 
 def own_drawings() -> Labelled:
     """What the visitor drew and judged in this visit."""
-    judged = state.scorecard()
-    images = np.zeros((len(judged), 28, 28), dtype=np.uint8)
-    for image, drawing in zip(images, judged, strict=True):
+    drawings = state.own_drawings()
+    images = np.zeros((len(drawings), 28, 28), dtype=np.uint8)
+    for image, drawing in zip(images, drawings, strict=True):
         image[:] = np.round(drawing.image * 255)
-    return Labelled(images, np.array([drawing.label for drawing in judged], dtype=np.int64))
+    return Labelled(images, np.array([drawing.label for drawing in drawings], dtype=np.int64))

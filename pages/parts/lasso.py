@@ -10,7 +10,6 @@ import streamlit as st
 from mnist_core import CheckpointError
 from pages.parts import loaders, state
 from pages.parts.datasets import MNIST, Answered
-from pages.parts.error_charts import outlined
 
 MOST = 40  # corners of a line: as many as an address bears and a hand means
 _POINT = r"-?\d(?:\.\d{1,4})?,-?\d(?:\.\d{1,4})?"
@@ -90,7 +89,7 @@ def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) ->
     """A map on which a line can be drawn around points; the line goes into the address and is drawn from there."""
     key = f"map {place} {state.chart_turn()}"
     if fenced(place, places) is not None:
-        figure = outlined(figure, read(state.fence()[1]))
+        figure = loaders.outlined_figure(figure, read(state.fence()[1]))
 
     def caught() -> None:
         selection = st.session_state[key]["selection"]

@@ -1,6 +1,6 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from mnist_core.preprocess import to_tensor
 from mnist_core.studies import STUDIES, Study, list_studies
 from pages.parts import state
 from pages.parts.charts import confusion_chart
-from pages.parts.error_charts import map_chart
+from pages.parts.error_charts import map_chart, outlined
 from pages.parts.pictures import wall
 
 
@@ -194,6 +194,17 @@ def _draw_map(name: str, sha256: str, by: str, _places: np.ndarray, _evaluation:
     return map_chart(_places, _evaluation, by)
 
 
+def outlined_figure(chart: go.Figure, lines: Sequence[np.ndarray]) -> go.Figure:
+    """A map from here with lines on it, which plotly checks point by point when it copies it."""
+    return _outline(id(chart), lines, chart)[1]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _outline(number: int, lines: Sequence[np.ndarray], _chart: go.Figure) -> tuple[go.Figure, go.Figure]:
+    # The map stays beside its copy, so that no other can come to its number.
+    return _chart, outlined(_chart, lines)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def written_walls() -> tuple[bytes, bytes]:
     """What our own pen writes as PNGs: sixty digits, and sixty things that are none."""
@@ -222,7 +233,7 @@ def scan_measures(_scans: Labelled) -> pd.DataFrame:
 def cloud_figure(places: np.ndarray, labels: np.ndarray) -> go.Figure:
     """A point an image, coloured by its label, to draw a line around some."""
     chart = map_chart(places, pd.DataFrame({"label": labels, "digit": labels}), "label")
-    return chart.update_traces(hovertemplate="image %{customdata[0]}: a %{customdata[1]}<extra></extra>")
+    return chart.update_traces(hovertemplate="image %{customdata[0]}: labelled %{customdata[1]}<extra></extra>")
 
 
 def studies() -> tuple[list[Study], list[str]]:

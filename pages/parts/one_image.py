@@ -164,8 +164,18 @@ def _show_neighbours(card: Card, number: int, label: int, digit: int) -> None:
 
 
 def _near_whom(labels, label: int, digit: int) -> str:
-    own, other, of = int((labels == label).sum()), int((labels == digit).sum()), len(labels)
+    own, other = int((labels == label).sum()), int((labels == digit).sum())
+    first = f"{own} of the {len(labels)} {_are_labelled(own)} {label}"
     if label == digit:
-        return f"{own} of the {of} are labelled {label} too."
-    side = "with its own digit" if own > other else "with the digit it was taken for" if other > own else "in between"
-    return f"{own} of the {of} are labelled {label}, like it; {other} are labelled {digit}, the answer: it lies {side}."
+        return f"{first} too."
+    if own > other:
+        side = "with its own digit"
+    elif other > own:
+        side = "with the digit it was taken for"
+    else:
+        side = "in between" if own else "among other digits"
+    return f"{first}, like it; {other} {_are_labelled(other)} {digit}, the answer: it lies {side}."
+
+
+def _are_labelled(count: int) -> str:
+    return "is labelled" if count == 1 else "are labelled"

@@ -13,7 +13,7 @@ import streamlit as st
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix, mistakes, per_digit, reliability
 from mnist_core.reviews import corrected, verdict
-from mnist_core.words import percent
+from mnist_core.words import counted, percent
 from pages.parts.charts import confusion_chart, history_chart, history_shows
 from pages.parts.datasets import MNIST, Answered, about
 from pages.parts.doors import (
@@ -53,13 +53,13 @@ def facts(answers: Answered) -> list[str]:
     worst = digits[digits["support"] > 0].nsmallest(1, "recall").iloc[0]
     said = [
         f"**{score.accuracy:.2%}** right (95% interval {score.low:.2%} to {score.high:.2%})",
-        f"**{score.total - score.correct:,}** mistakes in {score.total:,} images",
+        f"**{counted(score.total - score.correct, 'mistake')}** in {counted(score.total, 'image')}",
     ]
     if answers.name == MNIST and len(evaluation) == 10_000:
         said.append(f"**{accuracy(corrected(evaluation)).accuracy:.2%}** by the labels that reviewers corrected")
     if pairs := confused_pairs(confusion_matrix(evaluation)):
         said.append(f"worst digit **{worst['digit']:.0f}** ({worst['recall']:.2%})")
-        said.append(f"most confused: **{pairs[0][0]}** read as **{pairs[0][1]}** ({pairs[0][2]} times)")
+        said.append(f"most confused: **{pairs[0][0]}** read as **{pairs[0][1]}** ({counted(pairs[0][2], 'time')})")
     return said
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.evaluate import ORDERS, choose, read_numbers
-from mnist_core.words import as_code, percent, whole_number
+from mnist_core.words import as_code, counted, percent, whole_number
 from pages.parts import state
 from pages.parts.datasets import WHAT, Answered
 from pages.parts.gallery import Picture, Words, show_gallery
@@ -27,8 +27,8 @@ READS = {  # what may stand in an address
     "sheet": lambda text: bool(whole_number(text)),
     "doubts": lambda text: bool(whole_number(text)),
     "hits": lambda text: text.lower() in ("true", "false"),
-    "above": lambda text: re.fullmatch(r"0(\.\d+)?", text) is not None and float(text) < 1,
-    "sure": lambda text: re.fullmatch(r"\d+(\.\d+)?", text) is not None and float(text) <= 100,
+    "above": lambda text: re.fullmatch(r"0(\.\d+)?", text) is not None and float(text) <= 0.999,
+    "wall": lambda text: whole_number(text) is not None,
     state.IMAGE: lambda text: whole_number(text) is not None,
     state.LASSO: is_written,
 }
@@ -38,14 +38,41 @@ def misread(parameters: Mapping[str, str], options: Mapping[str, Collection[str]
     """The entries of the address that mean to be filters, or one of the page's options, and are none."""
     wrong = [key for key, text in parameters.items() if key in READS and not READS[key](text)]
     wrong += [key for key, text in parameters.items() if key in options and text not in options[key]]
-    return [as_code(f"{key}={parameters[key]}") for key in wrong]
+    told = [as_code(f"{key}={parameters[key]}") for key in wrong]
+    if (sure := st.query_params.get_all("sure")) and not _is_interval(sure):
+        told.append(as_code("&".join(f"sure={text}" for text in sure)))
+    return told
 
 
-def select(label: int | None, digit: int | None, show: str = "Wrong") -> None:
+def _is_interval(texts: list[str]) -> bool:
+    # Streamlit cuts half a percent to a whole one.
+    if len(texts) != 2 or not all(re.fullmatch(r"\d{1,3}(\.\d+)?", text, re.ASCII) for text in texts):
+        return False
+    low, high = map(float, texts)
+    return low <= high <= 100
+
+
+def past_end(key: str, count: int, page: int = PAGE) -> list[str]:
+    """The entry of a link that asks for a sheet which so many images do not reach."""
+    asked = whole_number(st.query_params.get(key, ""))
+    # What the visit chose itself may still stand in the address when there are fewer.
+    if asked is None or key in st.session_state or asked <= max(1, math.ceil(count / page)):
+        return []
+    return [as_code(f"{key}={asked}")]
+
+
+def show_misread(nonsense: list[str]) -> None:
+    if nonsense:
+        st.warning(
+            f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
+            icon=":material/link_off:",
+        )
+
+
+def select(label: int | None, digit: int | None) -> None:
     """Look at one cell of the matrix, or at a row or a column of it."""
+    show = "Right" if label is not None and label == digit else "Wrong"
     chosen = {"label": ANY if label is None else str(label), "answer": ANY if digit is None else str(digit)}
-    if label is not None and label == digit:
-        show = "Right"
     state.put_back({**chosen, "show": show, "sheet": 1, "find": "", "sure": (0, 100)})
     state.fill_gallery()
 
@@ -59,20 +86,34 @@ def _first_sheet() -> None:
     state.put_back({"sheet": 1})
 
 
+def _choose_show() -> str:
+    return st.segmented_control(
+        "Show",
+        list(SHOWN),
+        default="Wrong",
+        required=True,
+        key="show",
+        bind="query-params",
+        on_change=_first_sheet,
+        label_visibility="collapsed",
+    )
+
+
+def _show_all() -> str:
+    # Under a key of its own: disabled, the other would take the first link's value again.
+    return st.segmented_control(
+        "Show", list(SHOWN), default="All", key="show all", disabled=True, label_visibility="collapsed"
+    )
+
+
 def choose_images(answers: Answered, within: Collection[int] | None = None) -> pd.DataFrame:
-    """The filters as widgets, and the rows of the evaluation that they leave; `within` is one more."""
+    """The filters as widgets, and the rows of the evaluation that they leave.
+
+    `within` is one more, which decides already whether right or wrong ones are shown.
+    """
     n = len(answers.evaluation)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        show = st.segmented_control(
-            "Show",
-            list(SHOWN),
-            default="Wrong",
-            required=True,
-            key="show",
-            bind="query-params",
-            on_change=_first_sheet,
-            label_visibility="collapsed",
-        )
+        show = _choose_show() if within is None else _show_all()
         with st.popover("Filter", icon=":material/filter_list:"):
             label = st.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
             digit = st.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
@@ -87,6 +128,8 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
                 max_chars=200,
                 on_change=_first_sheet,
             )
+    if low > high:  # Streamlit takes it from a link
+        low, high = 0, 100
     try:
         numbers = read_numbers(text or "", n)
     except ValueError as error:
@@ -111,7 +154,7 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             label_visibility="collapsed",
         )
     chosen = choose(answers.evaluation, *pair, SHOWN[show], (low / 100, high / 100), numbers, order)
-    words.markdown(f"**{len(chosen):,} {'image' if len(chosen) == 1 else 'images'}**", width="content")
+    words.markdown(f"**{counted(len(chosen), 'image')}**", width="content")
     return chosen
 
 
@@ -140,10 +183,11 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
             )
 
 
-def show_chosen(answers: Answered, chosen: pd.DataFrame) -> None:
+def show_chosen(answers: Answered, chosen: pd.DataFrame, within: Collection[int] | None = None) -> None:
     """The chosen images, fifty at a time."""
+    show_misread(past_end("sheet", len(chosen)))
     if chosen.empty:
-        st.markdown(_why_empty(answers))
+        st.markdown(_why_empty(answers, within))
     sheet = 1
     if (sheets := math.ceil(len(chosen) / PAGE)) > 1:
         sheet = st.pagination(sheets, key="sheet", bind="query-params", max_visible_pages=5)
@@ -164,14 +208,18 @@ def _caption(row) -> tuple[Words, ...]:
     return Words(f"{row.label} → "), Words(f"{row.digit}", "red"), sure
 
 
-def _why_empty(answers: Answered) -> str:
+def _why_empty(answers: Answered, within: Collection[int] | None) -> str:
     asked, evaluation = st.session_state, answers.evaluation
-    if asked["show"] == "Wrong" and (evaluation["digit"] == evaluation["label"]).all():
+    if within is not None and not within:
+        return "There are no such images. Choose another kind."
+    show = asked["show"] if within is None else "All"
+    if show == "Wrong" and (evaluation["digit"] == evaluation["label"]).all():
         return "Every image was read right. Choose *All* to look at them."
     for key, column in (("label", "label"), ("answer", "digit")):
         if asked[key] != ANY:
             evaluation = evaluation[evaluation[column] == int(asked[key])]
     if evaluation.empty:
         return "No image has this label and this answer together. Take the choice away, or choose another cell."
-    words = {"Wrong": "Nothing of what is chosen was read wrong.", "Right": "Nothing of what is chosen was read right."}
-    return f"{words.get(asked['show'], 'No image fits all filters.')} Take a filter away, or choose *All*."
+    if show == "All":
+        return "No image fits all filters. Take a filter away."
+    return f"Nothing of what is chosen was read {show.lower()}. Take a filter away, or choose *All*."

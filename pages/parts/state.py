@@ -40,7 +40,7 @@ class Board:
     shown: tuple[dict, ...] = ()
     turn: int = 0
     heard: bytes = b""  # the last picture that the canvas sent: it stands there again on every rerun
-    echo_due: bool = False  # it was told to redraw itself, and will say so
+    told: tuple[list, ...] = ()  # the lines of what it was told to draw and has not said back, the oldest first
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Brought:
 
     name: str
     content: bytes
+    own: bool = True  # false where a page sent it here from a set of images
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
         _show(board().now)
-        st.session_state["board"] = replace(board(), echo_due=False)  # a new canvas does not report what it was given
+        st.session_state["board"] = replace(board(), told=())  # a new canvas does not report what it was given
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
             if key in st.session_state:
@@ -130,13 +131,15 @@ def hear_canvas(strokes: list[dict], png: bytes) -> None:
     before = board()
     if not png or png == before.heard:
         return
-    if before.echo_due and len(strokes) == len(before.now.strokes):
-        # Its pixels may differ by a shade from those it was told of; the ink must stay the same ink.
-        st.session_state["board"] = replace(before, heard=png, echo_due=False)
+    if (lines := _lines(strokes)) in before.told:
+        # Its pixels may differ by a shade from those it was told of; the ink must stay the same ink. What it was told
+        # before that it has skipped, and will not say back any more.
+        told = before.told[before.told.index(lines) + 1 :]
+        st.session_state["board"] = replace(before, heard=png, told=told)
         return
     drawing = Drawing(tuple(strokes), png if strokes else b"")
     past = (*before.past, before.now)[-50:]
-    st.session_state["board"] = replace(before, now=drawing, heard=png, past=past, future=(), echo_due=False)
+    st.session_state["board"] = replace(before, now=drawing, heard=png, past=past, future=(), told=())
 
 
 def undo() -> None:
@@ -161,12 +164,18 @@ def draw(drawing: Drawing) -> None:
 
 def _show(drawing: Drawing, **changes) -> None:
     before = board()
-    after = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, echo_due=True, **changes)
+    told = (*before.told, _lines(drawing.strokes))[-50:]
+    after = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, told=told, **changes)
     st.session_state["board"] = after
 
 
-def bring(name: str, content: bytes) -> None:
-    st.session_state["brought"] = Brought(name, content)
+def _lines(strokes: Sequence[dict]) -> list:
+    """What of a drawing the canvas says back as it was told; to the rest it adds details of its own."""
+    return [stroke.get("path") for stroke in strokes]
+
+
+def bring(name: str, content: bytes, own: bool = True) -> None:
+    st.session_state["brought"] = Brought(name, content, own)
 
 
 def brought() -> Brought | None:
@@ -194,9 +203,17 @@ def scorecard() -> list[Judged]:
     return list(_judgements().values())
 
 
-def judge(judged: Judged, ink: bytes) -> None:
+def own_drawings() -> list[Judged]:
+    """The visitor's own ink among what was judged: each once, as it was judged last."""
+    return list(_own_judgements().values())
+
+
+def judge(judged: Judged, ink: bytes, own: bool) -> None:
     """Count an answer; judging a model's answer to the same ink again corrects the first judgement."""
-    st.session_state["scorecard"] = _judgements() | {(_mark(ink), judged.model): judged}
+    mark = _mark(ink)
+    st.session_state["scorecard"] = _judgements() | {(mark, judged.model): judged}
+    if own:
+        st.session_state["own drawings"] = _own_judgements() | {mark: judged}
 
 
 def judged(ink: bytes, model: str) -> Judged | None:
@@ -205,10 +222,15 @@ def judged(ink: bytes, model: str) -> Judged | None:
 
 def forget_scores() -> None:
     st.session_state["scorecard"] = {}
+    st.session_state["own drawings"] = {}
 
 
 def _judgements() -> dict[tuple[bytes, str], Judged]:
     return st.session_state.get("scorecard", {})
+
+
+def _own_judgements() -> dict[bytes, Judged]:
+    return st.session_state.get("own drawings", {})
 
 
 def _mark(ink: bytes) -> bytes:

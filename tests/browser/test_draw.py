@@ -153,7 +153,7 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
     with page.expect_download() as download:
         page.get_by_role("button", name="Scores as CSV").click()
     rows = Path(download.value.path()).read_text().splitlines()
-    assert [row.split(",")[1:3] for row in rows[1:]] == [["7", "7"], ["4", "1"]]
+    assert [row.split(",")[:3] for row in rows[1:]] == [["1", "7", "7"], ["2", "4", "1"]]
     for _ in range(2):  # each click asks for it anew
         with page.expect_download() as download:
             page.get_by_role("button", name="Drawings as ZIP").click()

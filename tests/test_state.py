@@ -1,0 +1,108 @@
+"""What a visit remembers of its canvas: no command is lost, and what the canvas says back is no new drawing."""
+
+import pytest
+
+from pages.parts import state
+from pages.parts.state import Board
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch) -> dict:
+    session = {}
+    monkeypatch.setattr(state.st, "session_state", session)
+    return session
+
+
+def strokes(*names: str) -> list[dict]:
+    return [{"path": name} for name in names]
+
+
+def hear(*names: str) -> None:
+    """The canvas sends these strokes, in a picture that tells them apart."""
+    state.hear_canvas(strokes(*names), " ".join(names).encode() or b"paper")
+
+
+def say_back(*names: str) -> None:
+    """The same after a redraw: with details that it adds, and pixels that differ by a shade."""
+    state.hear_canvas([{**stroke, "left": 1.5} for stroke in strokes(*names)], f"{names} again".encode())
+
+
+def draw_three() -> None:
+    for count in (1, 2, 3):
+        hear(*"abc"[:count])
+
+
+def story() -> tuple[list[str], str, list[str]]:
+    """What Undo leads to, what is drawn now, and what Redo leads to; each as the names of its strokes."""
+    board: Board = state.board()
+    past, (now,), future = [
+        ["".join(stroke["path"] for stroke in drawing.strokes) for drawing in drawings]
+        for drawings in (board.past, [board.now], board.future)
+    ]
+    return past, now, future
+
+
+def test_two_quick_undos_keep_the_past_and_the_future():
+    draw_three()
+    state.undo()
+    state.undo()
+    assert story() == ([""], "a", ["ab", "abc"])
+    say_back("a", "b")
+    say_back("a")
+    assert story() == ([""], "a", ["ab", "abc"])
+    state.redo()
+    say_back("a", "b")
+    assert story() == (["", "a"], "ab", ["abc"])
+
+
+def test_a_picture_that_stands_there_on_every_rerun_is_nothing_new():
+    draw_three()
+    state.undo()
+    for _ in range(2):
+        hear("a", "b", "c")
+    state.undo()
+    for _ in range(2):
+        say_back("a", "b")
+    for _ in range(2):
+        say_back("a")
+    assert story() == ([""], "a", ["ab", "abc"])
+
+
+def test_a_redraw_that_the_canvas_skipped_is_not_waited_for():
+    draw_three()
+    state.undo()
+    state.undo()
+    say_back("a")
+    assert story() == ([""], "a", ["ab", "abc"])
+    hear("a", "d")
+    assert story() == (["", "a"], "ad", [])
+
+
+def test_a_stroke_after_skipped_redraws_is_new_though_as_many_strokes_were_told():
+    draw_three()
+    state.undo()
+    state.redo()
+    state.undo()
+    say_back("a", "b")
+    hear("a", "b", "d")
+    assert story() == (["", "a", "ab"], "abd", [])
+
+
+def test_a_stroke_that_was_on_its_way_is_kept_and_the_canvas_has_the_last_word():
+    draw_three()
+    state.undo()
+    hear("a", "b", "c", "d")
+    assert story() == (["", "a", "ab"], "abcd", [])
+    say_back("a", "b")
+    assert story() == (["", "a", "ab", "abcd"], "ab", [])
+
+
+def test_a_canvas_on_another_page_is_given_the_ink_and_does_not_say_it_back(session):
+    draw_three()
+    state.undo()
+    session["page"] = "Draw"
+    state.arrive("Preprocessing")
+    assert state.board().shown == tuple(strokes("a", "b"))
+    assert state.board().told == ()
+    hear("a", "b", "e")
+    assert story() == (["", "a", "ab"], "abe", [])
