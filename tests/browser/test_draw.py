@@ -90,6 +90,20 @@ def dark_pixels(page: Page) -> int:
     return int((np.asarray(shot.convert("L")) < 100).sum())
 
 
+def test_the_ink_is_kept_over_a_change_of_source_and_can_be_drawn_on(open_page):
+    page = open_page()
+    draw(page, [[(70, 62), (190, 60)]])
+    expect(answer(page)).not_to_have_text("–")
+    page.get_by_text("Upload", exact=True).click()
+    expect(answer(page)).to_have_text("–")
+    page.get_by_text("Draw", exact=True).last.click()
+    expect(answer(page)).not_to_have_text("–")
+    assert dark_pixels(page) > 500, "the canvas lost its ink"
+    settle(page)
+    draw(page, [[(190, 60), (150, 140), (120, 230)]])
+    expect(answer(page)).to_have_text("7")
+
+
 def test_a_finger_draws_on_a_phone_without_scrolling_the_page(open_page):
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=3)
     canvas_box(page)
