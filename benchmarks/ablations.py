@@ -30,6 +30,7 @@ from mnist_core.preprocess import to_tensor
 from mnist_core.recipes import RECIPES, Recipe
 from mnist_core.train import Run, fit
 from mnist_core.verdicts import evidence
+from mnist_core.words import counted
 
 WIDTH = 16
 HOUSE = RECIPES["house"]
@@ -99,7 +100,7 @@ def main() -> None:
         print(name, rows[name], flush=True)
     tables = Tables("python -m benchmarks.ablations")
     tables.head(
-        f"{options.images:,} training images, {options.epochs} epochs, {torch.get_num_threads()} threads",
+        f"{options.images:,} training images, {options.epochs} epochs, {counted(torch.get_num_threads(), 'thread')}",
         [
             "MNIST validation",
             f"{len(labels):,} pen digits",
