@@ -8,7 +8,7 @@ from mnist_core.data import Labelled
 from mnist_core.figures import QUANTILES, Figures, average_images, spread_images
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.pictures import png
-from mnist_core.words import whole_number, with_article
+from mnist_core.words import counted, whole_number, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL
 from pages.parts.data_charts import balance_chart, hills_chart
@@ -30,7 +30,7 @@ from pages.parts.holdings import (
 from pages.parts.lasso import fenced, fill, show_lasso
 from pages.parts.one_sample import show_sample
 from pages.parts.pictures import data_address
-from pages.parts.selection import DIGITS, misread
+from pages.parts.selection import DIGITS, misread, show_misread
 
 PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", "Map", "Your hand"]
 ENDS = ["Most typical", "Least typical"]
@@ -310,7 +310,7 @@ def show_map(figures: Figures) -> None:
         labels = np.bincount(chosen.labels[caught], minlength=10)
         most = ", ".join(f"{labels[digit]:,} × {digit}" for digit in labels.argsort()[::-1][:3] if labels[digit])
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{len(caught):,} {'image' if len(caught) == 1 else 'images'}** ({most})", width="content")
+            st.markdown(f"**{counted(len(caught), 'image')}** ({most})", width="content")
             st.button("Let go", icon=":material/close:", key="let go", on_click=state.take_fence_down)
         shown = [caught[place] for place in np.linspace(0, len(caught) - 1, min(len(caught), WALL)).astype(int)]
         if len(shown) < len(caught):
@@ -323,11 +323,7 @@ state.need_frame()
 st.title("Data", anchor=False)
 st.markdown("What did the models learn from? Look at MNIST itself, and at how your own hand differs from it.")
 options = {"part": PARTS, "of": SETS, "digit": DIGITS, "measure": NAMES, "beside": BESIDE, "ends": ENDS}
-if nonsense := misread(st.query_params.to_dict(), options | {"half": HALVES, state.MAP: HALVES}):
-    st.warning(
-        f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
-        icon=":material/link_off:",
-    )
+show_misread(misread(st.query_params.to_dict(), options | {"half": HALVES, state.MAP: HALVES}))
 figures = loaders.figures()
 part = st.segmented_control(
     "Look at", PARTS, default=PARTS[0], required=True, key="part", bind="query-params", label_visibility="collapsed"
