@@ -106,3 +106,14 @@ def test_a_canvas_on_another_page_is_given_the_ink_and_does_not_say_it_back(sess
     assert state.board().told == ()
     hear("a", "b", "e")
     assert story() == (["", "a", "ab"], "abe", [])
+
+
+def test_a_canvas_that_was_away_is_given_all_ink_once():
+    draw_three()
+    state.renew_canvas()
+    board = state.board()
+    assert [stroke["path"] for stroke in board.shown] == ["a", "b", "c"]
+    assert board.told == ()
+    state.renew_canvas()
+    assert state.board().turn == board.turn, "it has its ink already"
+    assert story() == (["", "a", "ab"], "abc", [])

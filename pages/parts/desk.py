@@ -49,6 +49,7 @@ def choose_ink() -> bytes | None:
     )
     if source == DRAW:
         return _choose_drawing()
+    state.renew_canvas()
     return _choose_sample() if source == SAMPLE else _choose_picture(source)
 
 

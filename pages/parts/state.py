@@ -64,15 +64,21 @@ class Judged:
 
 
 def arrive(page: str) -> None:
-    """Called by the frame on every run. A canvas that left the page has forgotten its ink and must be given it."""
+    """Called by the frame on every run."""
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
-        _show(board().now)
-        st.session_state["board"] = replace(board(), told=())  # a new canvas does not report what it was given
+        renew_canvas()
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
             if key in st.session_state:
                 st.session_state[key] = st.session_state[key]
+
+
+def renew_canvas() -> None:
+    """A canvas that leaves the page forgets its ink. The next one is given it, and does not report that back."""
+    if (before := board()).told or before.shown != before.now.strokes:
+        _show(before.now)
+        st.session_state["board"] = replace(board(), told=())
 
 
 def settle_model(names: list[str]) -> None:

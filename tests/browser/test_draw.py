@@ -102,6 +102,14 @@ def test_the_ink_is_kept_over_a_change_of_source_and_can_be_drawn_on(open_page):
     settle(page)
     draw(page, [[(190, 60), (150, 140), (120, 230)]])
     expect(answer(page)).to_have_text("7")
+    page.get_by_text("Sample", exact=True).click()
+    expect(page.get_by_text("Labelled")).to_be_visible()
+    page.get_by_text("Draw", exact=True).last.click()
+    expect(answer(page)).to_have_text("7")
+    settle(page)
+    button(page, "undo").click()
+    expect(answer(page)).not_to_have_text("7")
+    assert dark_pixels(page) > 500, "the canvas lost its ink"
 
 
 def test_a_finger_draws_on_a_phone_without_scrolling_the_page(open_page):
