@@ -159,6 +159,13 @@ def count_as(page: Page, digit: int, opened_by: str, said: str) -> None:
     page.keyboard.press("Escape")
 
 
+def take_drawings(page: Page) -> dict[str, bytes]:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Drawings as ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def test_the_judged_answers_become_a_score_to_take_away(open_page):
     page = open_page()
     button(page, "example-7").click()
@@ -177,11 +184,9 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
     rows = Path(download.value.path()).read_text().splitlines()
     assert [row.split(",")[:3] for row in rows[1:]] == [["1", "7", "7"], ["2", "4", "1"]]
     for _ in range(2):  # each click asks for it anew
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Drawings as ZIP").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
-        assert sorted(archive.namelist()) == ["001-label-7-read-7.png", "002-label-4-read-1.png"]
-        assert Image.open(io.BytesIO(archive.read("001-label-7-read-7.png"))).size == (28, 28)
+        drawings = take_drawings(page)
+    assert sorted(drawings) == ["001-label-7-read-7.png", "002-label-4-read-1.png"]
+    assert Image.open(io.BytesIO(drawings["001-label-7-read-7.png"])).size == (28, 28)
 
 
 def test_a_digit_that_is_turned_away_counts_when_its_writer_says_so(open_page):
@@ -192,10 +197,7 @@ def test_a_digit_that_is_turned_away_counts_when_its_writer_says_so(open_page):
     count_as(page, 5, "It is a digit", "Counted as a 5 that was turned away.")
     page.get_by_text("Scorecard of this visit").click()
     expect(page.get_by_text("0 of 1 right")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Drawings as ZIP").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
-        assert archive.namelist() == ["001-label-5-turned-away.png"]
+    assert list(take_drawings(page)) == ["001-label-5-turned-away.png"]
 
 
 def test_image_and_tensor_can_be_taken_away(open_page):
