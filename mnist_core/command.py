@@ -15,6 +15,7 @@ from mnist_core.data import DataUnavailable
 from mnist_core.words import printable
 
 STOPPED = 128  # and the number of the signal is what a shell reports of a command that one has ended
+NOBODY_READS = STOPPED + 13  # SIGPIPE, for which Windows has no name
 
 
 class CommandError(Exception):
@@ -63,9 +64,13 @@ def finish(command: Callable[[], int]) -> int:
         print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
-        # Nobody reads any more, or the disk is full: what is in the buffer would be complained of at the very end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         if isinstance(error, BrokenPipeError):
-            return STOPPED + 13  # SIGPIPE, for which Windows has no name
+            return NOBODY_READS
         print(f"The answers cannot be written: {error.strerror}.", file=sys.stderr)
         return 1
+
+
+def discard_output() -> None:
+    """Nobody reads any more, or the disk is full: what is in the buffer would be complained of at the very end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from mnist_core.checkpoints import (
     write_atomically,
 )
 from mnist_core.classifier import infer
+from mnist_core.command import NOBODY_READS, STOPPED, discard_output
 from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.preprocess import to_images, to_tensor
@@ -532,13 +534,16 @@ def main(arguments: list[str] | None = None) -> int:
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"  # one voice a machine
     try:
         train(options)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError) as stop:
         if speaks:
             print(
                 "\nStopped. The epochs that were finished are kept; the same command with --resume goes on.",
                 file=sys.stderr,
             )
-        return 130
+        if isinstance(stop, KeyboardInterrupt):
+            return STOPPED + signal.SIGINT
+        discard_output()
+        return NOBODY_READS
     except (TrainingError, DataUnavailable) as error:
         if speaks:
             print(error, file=sys.stderr)

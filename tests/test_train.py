@@ -23,6 +23,7 @@ import mnist_core.train
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_answers, load_checkpoint
+from mnist_core.command import NOBODY_READS
 from mnist_core.data import Labelled, Splits, load_embedded_digits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.recipes import RECIPES, Recipe, one_cycle
@@ -112,6 +113,15 @@ def test_ctrl_c_ends_with_130_and_a_sentence_that_says_how_to_go_on(story):
     assert status == 130
     assert "epoch   5/5" not in out
     assert errors.strip() == "Stopped. The epochs that were finished are kept; the same command with --resume goes on."
+
+
+def test_a_run_whose_reader_has_gone_stops_with_a_sentence_and_can_be_resumed(tmp_path):
+    with command(*QUICK, "--epochs", "3", "--out", str(tmp_path)) as run:
+        assert run.stdout.readline().startswith("mlp: ")
+        run.stdout.close()
+        assert run.stderr.read().strip().startswith("Stopped. The epochs that were finished are kept;")
+        assert run.wait(timeout=60) == NOBODY_READS
+    assert (tmp_path / "mlp.resume.safetensors").is_file()
 
 
 def test_a_resumed_run_goes_on_after_the_last_whole_epoch(story):
