@@ -36,7 +36,8 @@ class CheckpointError(Exception):
     """A checkpoint that cannot be used; the message names the file and the reason."""
 
 
-LONGEST_NAME = 80  # of the 255 bytes that a file system has for a file's name
+LONGEST_NAME = 80
+MOST_BYTES = 200  # in a name, of the 255 that a file system has for a file's
 TAKEN = (".resume", ".recipe")  # what else is called NAME and lies beside a checkpoint or a study
 
 
@@ -44,6 +45,8 @@ def ensure_name(name: str) -> None:
     """A name is part of three file names, and never a way out of the folder."""
     if not (isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(r"[\w-][\w.-]*", name)):
         raise CheckpointError(f"{name!r} is not the name of a checkpoint: letters, digits, '-', '_' and '.' are.")
+    if len(name.encode()) > MOST_BYTES:
+        raise CheckpointError(f"{name!r} is not the name of a checkpoint: it takes more than {MOST_BYTES} bytes.")
     if taken := next((ending for ending in TAKEN if name.endswith(ending)), ""):
         raise CheckpointError(f"{name!r} is not the name of a checkpoint: {taken} is the ending of other files.")
 
@@ -119,7 +122,7 @@ class Card:
             if values.get("limits") is not None:
                 parts["limits"] = Limits(**values["limits"])
             card = cls(**{**values, **parts})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"misses or mistypes an entry ({error})") from None
         if not isinstance(card.architecture, str) or card.architecture not in ARCHITECTURES:
             raise ValueError(f"names an unknown architecture, {card.architecture!r}")
@@ -218,8 +221,10 @@ def _read(name: str, folder: Path) -> tuple[Card, bytes]:
             raise CheckpointError(f"{path.name} is missing.")
     try:
         card = Card.from_json(card_path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{card_path.name} is not the card of a checkpoint: {error}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{card_path.name} cannot be read: {error.strerror}.") from None
     if card.name != name:
         raise CheckpointError(f"{card_path.name} is the card of {card.name!r}.")
     try:

@@ -64,6 +64,9 @@ def finish(command: Callable[[], int]) -> int:
         print(printable(str(error)), file=sys.stderr)
         return 1
     except OSError as error:
+        if error.filename is not None:
+            print(f"{printable(str(error.filename))} cannot be used: {error.strerror}.", file=sys.stderr)
+            return 1
         discard_output()
         if isinstance(error, BrokenPipeError):
             return NOBODY_READS

@@ -4,7 +4,11 @@ The picture is float32, height x width, 0 to 1. What cannot be read raises `InkE
 """
 
 import io
+import os
 import re
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +21,11 @@ MAX_PIXELS = 50_000_000
 WORKING_SIDE = 1_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 ORIENTATION = 0x0112  # the EXIF entry
-JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")  # one that is followed by its length, or the end
-JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+# One that is followed by its length, or the end.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xc8\xd0-\xd8\xf0-\xfd\xff]")
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 MAX_SCANS = 100
+MAX_PARTS = 2_000  # a photograph that knows its depths has hundreds
 ROUNDING = 0.01  # how far computed ink may stray beyond its range
 
 Ink = str | PathLike | bytes | BinaryIO | Image.Image | np.ndarray
@@ -34,6 +40,20 @@ def is_picture(name: str) -> bool:
     """Whether a file of this name is one of FORMATS, as far as a name can tell; what programs hide is none."""
     suffix = Path(name).suffix.lower()
     return not name.startswith(".") and Image.registered_extensions().get(suffix) in FORMATS
+
+
+def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterator[str]:
+    """Every file in a folder, however deep; folders that cannot be opened are told with the reason."""
+    for place, folders, names in os.walk(folder, onerror=lambda e: tell(str(e.filename), f"{e.strerror}.")):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            try:
+                is_file = stat.S_ISREG(os.stat(path).st_mode)
+            except OSError:
+                is_file = True  # who reads it finds the words
+            if is_file:
+                yield path
 
 
 def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
@@ -82,14 +102,16 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
     try:
         if isinstance(source, Image.Image):
             return _read_image(source)
-        with Image.open(source, formats=FORMATS) as image:
-            _ensure_few_scans(image)
-            size = image.size
-            _ensure_size(*size)
-            # A JPEG can be decoded small, which a photograph of a telephone is glad of.
-            image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
-            picture, facts = _read_image(image)
-            return picture, facts | {"size": size}
+        with nullcontext(source) if hasattr(source, "read") else open(source, "rb") as file:
+            file = _rewound(file)
+            ensure_few_parts(file)
+            with Image.open(file, formats=FORMATS) as image:
+                size = image.size
+                _ensure_size(*size)
+                # A JPEG can be decoded small, which a photograph of a telephone is glad of.
+                image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
+                picture, facts = _read_image(image)
+                return picture, facts | {"size": size}
     except InkError:
         raise
     except FileNotFoundError:
@@ -110,6 +132,14 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
         raise InkError(f"{name} is cut off or broken: it could not be read to its end.") from None
 
 
+def _rewound(file: BinaryIO) -> BinaryIO:
+    try:
+        file.seek(0)
+    except (AttributeError, io.UnsupportedOperation):
+        return io.BytesIO(file.read())
+    return file
+
+
 def _ensure_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise InkError(
@@ -120,20 +150,28 @@ def _ensure_size(width: int, height: int) -> None:
         raise InkError("The picture has no pixels.")
 
 
-def _ensure_few_scans(image: Image.Image) -> None:
-    """A progressive JPEG may go over its picture as often as it likes, in 75 bytes each time; cameras do ten times."""
-    if image.format not in ("JPEG", "MPO"):
+def ensure_few_parts(file: BinaryIO) -> None:
+    """A JPEG may go over its picture as often as it likes, in 75 bytes each time; cameras do ten times.
+
+    And it may consist of millions of parts, which Pillow joins in a time that grows with the square of their number.
+    """
+    if file.read(2) != JPEG_START:
         return
-    place = image.fp.tell()
-    image.fp.seek(0)
-    content = image.fp.read()
-    image.fp.seek(place)
-    at = scans = 0
-    while (marker := JPEG_MARKER.search(content, at)) and marker[0] != JPEG_END:
+    content = file.read()
+    at = parts = scans = 0
+    while marker := JPEG_MARKER.search(content, at):
+        at = marker.end()
+        if marker[0] == JPEG_END:
+            if scans:
+                return
+            continue
+        parts += 1
         scans += marker[0] == JPEG_SCAN
         if scans > MAX_SCANS:
             raise InkError(f"This JPEG goes over its picture more than {MAX_SCANS} times. Save it anew.")
-        at = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+        if parts > MAX_PARTS:
+            raise InkError(f"This JPEG consists of more than {MAX_PARTS:,} parts. Save it anew.")
+        at += int.from_bytes(content[at : at + 2], "big")
 
 
 def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:

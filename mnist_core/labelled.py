@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from mnist_core.architectures import SIDE
 from mnist_core.data import Labelled, load_embedded_digits
-from mnist_core.ink import FORMATS, InkError
+from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in
 from mnist_core.preprocess import Pipeline, Trace
 from mnist_core.words import brief, printable
 
@@ -67,17 +67,19 @@ Progress = Callable[[float], None]  # told the share that is done
 def read_archive(content: bytes, progress: Progress = lambda share: None) -> Pictures:
     """Every usable picture of a ZIP."""
     with _open(content) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         files = [_File(_path(i.filename), brief(i.filename), i.file_size, partial(_unpack, archive, i)) for i in infos]
         return _read(files, progress, MAX_PICTURES, _Budget().picture)
 
 
 def read_folder(folder: Path, progress: Progress = lambda share: None) -> Pictures:
     """Every usable picture of a folder, however many there are."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    closed: list[Skipped] = []
+    found = sorted(map(Path, files_in(folder, lambda name, why: closed.append(Skipped(printable(name), why)))))
     paths = [(path, path.relative_to(folder).as_posix()) for path in found]
     files = [_File(name, printable(name), MAX_BYTES, partial(_read_file, path)) for path, name in paths]
-    return _read(files, progress, len(files), lambda file: file.read(MAX_BYTES))
+    pictures = _read(files, progress, len(files), lambda file: file.read(MAX_BYTES))
+    return replace(pictures, skipped=closed + pictures.skipped)
 
 
 def read_scans(progress: Progress = lambda share: None) -> Labelled:
@@ -128,8 +130,10 @@ class _Budget:
             raise InkError(f"The archive unpacks to more than {MAX_UNPACKED // 1_000_000} MB; this comes after them.")
         self.unpacked -= min(limit, file.size)  # what is refused was unpacked too
         content = file.read(limit)
+        unpacked = io.BytesIO(content)
         try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            ensure_few_parts(unpacked)
+            with Image.open(unpacked, formats=FORMATS) as image:
                 self.megapixels -= image.width * image.height / 1e6
         except Exception:  # the pipeline finds the words
             return content
@@ -149,6 +153,8 @@ def _open(content: bytes) -> zipfile.ZipFile:
         raise ArchiveError("This is not a whole ZIP file.")
     if int.from_bytes(content[end + 12 : end + 16], "little") > MAX_DIRECTORY:
         raise ArchiveError("The archive lists far more files than are read. Bring fewer.")
+    if content[max(0, end - 20) : end].startswith(b"PK\6\7"):  # which has a second end, with a size of its own
+        raise ArchiveError("This is a ZIP64, which is meant for more than is read. Bring a plain ZIP.")
     try:
         return zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
@@ -225,7 +231,7 @@ def _read_table(table: _File) -> dict[str, str]:
             raise ArchiveError(f"{table.name} does not begin with the line `file,label`.")
         file, label = header.index("file"), header.index("label")
         rows = (row for row in reader if len(row) > max(file, label))
-        return {_path(row[file].strip()): row[label].strip() for row in rows}
+        return {_path(row[file].strip()): row[label].strip() for row in rows if row[file].strip()}
     except InkError as error:
         raise ArchiveError(f"{table.name} cannot be used. {error}") from None
     except csv.Error as error:

@@ -23,7 +23,7 @@ from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier, Prediction
 from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
-from mnist_core.ink import Ink, InkError, is_picture
+from mnist_core.ink import Ink, InkError, files_in, is_picture
 from mnist_core.pictures import step_png
 from mnist_core.preprocess import STAGE_NAMES, Trace
 from mnist_core.words import percent, printable
@@ -42,13 +42,10 @@ def find_pictures(paths: list[str], faults: Faults) -> Iterator[str]:
             yield path
             continue
         empty = True
-        for folder, folders, files in os.walk(path, onerror=lambda e: faults.tell(str(e.filename), f"{e.strerror}.")):
-            folders.sort()
-            for name in sorted(filter(is_picture, files)):
-                file = os.path.join(folder, name)
-                if os.path.isfile(file) or os.path.islink(file):
-                    empty = False
-                    yield file
+        for file in files_in(path, faults.tell):
+            if is_picture(os.path.basename(file)):
+                empty = False
+                yield file
         if empty:
             faults.tell(path, "This folder holds no picture (PNG, JPEG, WebP, BMP, GIF or TIFF).")
 

@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from mnist_core.architectures import build, parameter_count
 from mnist_core.checkpoints import Card, save_checkpoint
 from mnist_core.data import Labelled, load_mnist, mnist_is_here
 from mnist_core.evaluate import accuracy, evaluate, score
+
+# The same examples on every machine and in every run, and no limit of time for one that is busy.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -196,6 +196,10 @@ BAD = {
     "an accuracy that is no number": (change_score(accuracy=float("nan")), "outside its own interval"),
     "another architecture": (change_card(architecture="mlp", arguments={}), "bad.safetensors does not fit"),
     "another number of parameters": (change_card(parameters=5), "bad.json promises 5 parameters"),
+    "a limit beyond all numbers": (
+        change_card(limits={"digit": 10**400, "perhaps": 0, "candidate": 0.5}),
+        "bad.json is not the card.*too large",
+    ),
     "an interval that is no number": (change_score(high=float("inf")), "outside its own interval"),
 }
 
@@ -213,6 +217,17 @@ def test_a_bad_checkpoint_is_named_with_its_reason_and_hides_no_good_one(save_un
     assert len(errors) == 1
     assert "bad" in str(errors[0])
     assert DigitClassifier.load(folder=tmp_path).card.name == "good"
+
+
+def test_a_card_that_may_not_be_read_is_told_without_the_folder_that_it_lies_in(save_untrained, tmp_path, monkeypatch):
+    save_untrained("mine")
+
+    def refuse(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(CheckpointError, match=r"^mine\.json cannot be read: Permission denied\.$"):
+        load_checkpoint("mine", tmp_path)
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
@@ -234,6 +249,7 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path):
         "mine\0",
         "..\\mine",
         "a" * 300,
+        "\N{CJK UNIFIED IDEOGRAPH-4E03}" * 80,
         5,
         "a.resume",
         "a.recipe",

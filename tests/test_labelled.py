@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import os
 import struct
 import time
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +51,11 @@ def test_pictures_come_as_the_pipeline_makes_them():
     pictures = read_archive(pack({"7/a.png": as_png(SEVEN), "1/b.png": as_png(ONE)}))
     for image, ink in zip(pictures.images, (SEVEN, ONE), strict=True):
         np.testing.assert_allclose(image / 255, Pipeline().run(ink).image, atol=1e-6)
+
+
+def test_a_row_of_a_csv_that_names_no_file_is_no_row():
+    pictures = read_archive(pack({"a.png": as_png(SEVEN), "labels.csv": "file,label\na.png,7\n,\n,\n"}))
+    assert (pictures.names, pictures.skipped) == (["a.png"], [])
 
 
 def test_a_csv_gives_the_labels_wherever_it_lies():
@@ -165,6 +172,33 @@ def test_an_archive_that_lists_far_too_many_files_is_refused_at_once():
     assert time.perf_counter() - started < 1
 
 
+def test_an_archive_that_says_in_a_second_place_how_many_files_it_lists_is_refused():
+    content = pack({"7/a.png": as_png(SEVEN)})
+    end = content.rindex(b"PK\5\6")
+    size, start = struct.unpack("<2L", content[end + 12 : end + 20])
+    second = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, start)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+    with pytest.raises(ArchiveError, match="plain ZIP"):
+        read_archive(content[:end] + second + locator + content[end:])
+
+
+def test_a_file_without_a_name_is_skipped():
+    content = pack({"!": b"", "7/a.png": as_png(SEVEN)}).replace(b"!PK", b"\0PK")
+    pictures = read_archive(content)
+    assert pictures.names == ["7/a.png"]
+    assert list(reasons(pictures).values()) == ["It lies in no folder named 0 to 9."]
+
+
+def test_a_jpeg_of_endless_parts_is_not_opened_to_be_measured():
+    file = io.BytesIO()
+    Image.fromarray(SEVEN).convert("L").save(file, "JPEG")
+    part = b"\xff\xe1\0\x12Exif\0\0" + bytes(10)
+    jpeg = file.getvalue()[:2] + 80_000 * part + file.getvalue()[2:]
+    started = time.perf_counter()
+    assert "parts" in reasons(read_archive(pack({"7/a.jpg": jpeg})))["7/a.jpg"]
+    assert time.perf_counter() - started < 0.5
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"nonsense" * 100, b"PK\5\6" + b"\xff" * 8 + b"\1" + b"\0" * 20])
 def test_what_is_no_zip_is_told_in_a_sentence(content):
     with pytest.raises(ArchiveError, match=r"ZIP|\.$"):
@@ -213,6 +247,29 @@ def test_a_folder_is_read_as_the_same_files_in_an_archive_are(tmp_path, table):
     np.testing.assert_array_equal(lying.images, packed.images)
     assert lying.skipped == packed.skipped
     assert len(lying.names) == 2
+
+
+def test_a_folder_that_cannot_be_opened_is_told(tmp_path, monkeypatch):
+    for name in ("1/b.png", "7/a.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(as_png(SEVEN))
+    look = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "1":
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    pictures = read_folder(tmp_path)
+    assert pictures.names == ["7/a.png"]
+    assert reasons(pictures) == {str(tmp_path / "1"): "Permission denied."}
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+    (tmp_path / "7").mkdir()
+    os.mkfifo(tmp_path / "7" / "a.png")
+    assert read_folder(tmp_path).names == []
 
 
 def test_a_folder_may_hold_more_pictures_than_a_visit(tmp_path, monkeypatch):

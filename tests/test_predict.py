@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from mnist_core import DigitClassifier, predict
+from mnist_core.command import Faults
 from mnist_core.predict import main
 from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.strokes import place, render
@@ -171,6 +172,24 @@ def test_a_broken_model_is_told_in_a_sentence(ask, models, pictures):
     status, out, err = ask(pictures / "seven.png", "--model", "small")
     assert (status, out) == (1, "")
     assert "small.safetensors" in err
+
+
+def test_a_folder_of_models_that_cannot_be_looked_into_is_named(capsys):
+    folder = "x" * 300
+    assert main(["seven.png", "--checkpoints", folder]) == 1
+    assert capsys.readouterr().err == f"{folder} cannot be used: File name too long.\n"
+
+
+def test_a_picture_in_a_folder_that_may_not_be_searched_is_not_passed_over(pictures, monkeypatch):
+    look, closed = os.stat, str(pictures / "b" / "seven.JPG")
+
+    def refuse(path, *arguments, **options):
+        if str(path) == closed:
+            raise PermissionError(13, "Permission denied", closed)
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert closed in predict.find_pictures([str(pictures)], Faults())
 
 
 def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(ask, pictures, tmp_path):

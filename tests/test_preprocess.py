@@ -32,7 +32,7 @@ SEVEN = [[(0, 0), (10, 0), (4, 18)]]
 FIVE = [[(1, 0), (0, 7), (6, 6), (9, 11), (6, 17), (0, 16)], [(2, 0), (10, 0)]]
 # The circle of a zero, and within it a dot.
 DOTTED_ZERO = [[(5 + 5 * np.sin(t), 9 - 9 * np.cos(t)) for t in np.linspace(0, 2 * np.pi, 40)], [(5, 9)]]
-repeatable = settings(derandomize=True, deadline=None, max_examples=25, database=None)
+few = settings(max_examples=25)
 
 
 def canvas(strokes=SEVEN, size=150.0, middle=(130, 150), width=16.0) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_a_corner_of_ink_is_centred_by_its_mass_and_not_by_its_box():
     np.testing.assert_array_equal(BOXED.run(ink).image, by_box)
 
 
-@repeatable
+@few
 @given(st.integers(0, 1796), st.integers(2, 4))
 def test_digits_come_out_as_mnists_rule_would_have_made_them(number, times):
     ink = np.kron(embedded_digits()[number], np.ones((times, times), dtype=np.uint8))
@@ -108,7 +108,7 @@ def test_digits_come_out_as_mnists_rule_would_have_made_them(number, times):
     np.testing.assert_allclose(image, by_mnists_rule(ink), atol=1.01 / 255)
 
 
-@repeatable
+@few
 @given(st.integers(0, 1796), st.integers(60, 250), st.floats(0, 1), st.floats(0, 1))
 def test_the_centre_of_mass_comes_to_the_middle_pixel_wherever_the_ink_was(number, side, down, across):
     digit = Image.fromarray(embedded_digits()[number]).resize((side, side), Image.Resampling.BILINEAR)
@@ -158,7 +158,7 @@ def test_the_tensor_is_the_normalised_image():
 # What must not matter -----------------------------------------------------------------------------------------
 
 
-@repeatable
+@few
 @given(st.integers(-70, 70), st.integers(-60, 60), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]), st.integers(4, 40))
 def test_where_the_digit_stands_does_not_matter(across, down, strokes, width):
     ink = grey_canvas(strokes, 80, (140, 140), width)
@@ -166,7 +166,7 @@ def test_where_the_digit_stands_does_not_matter(across, down, strokes, width):
     np.testing.assert_array_equal(HOUSE.run(moved).image, HOUSE.run(ink).image)
 
 
-@repeatable
+@few
 @given(st.floats(0.2, 0.9), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]))
 def test_how_large_the_digit_is_does_not_matter(share, strokes):
     sizes = (150, share * 250)
@@ -174,7 +174,7 @@ def test_how_large_the_digit_is_does_not_matter(share, strokes):
     assert difference(*images) <= 0.02
 
 
-@repeatable
+@few
 @given(st.integers(1, 5), st.sampled_from([SEVEN, FIVE, DOTTED_ZERO]), st.integers(4, 40))
 def test_how_finely_the_ink_is_scanned_does_not_matter(times, strokes, width):
     ink = grey_canvas(strokes, width=width)
@@ -182,14 +182,14 @@ def test_how_finely_the_ink_is_scanned_does_not_matter(times, strokes, width):
     assert difference(HOUSE.run(finer).image, HOUSE.run(ink).image) <= 0.002
 
 
-@repeatable
+@few
 @given(st.integers(0, 1796), st.integers(1, 10))
 def test_dark_on_light_and_light_on_dark_are_the_same_ink(number, times):
     ink = np.kron(embedded_digits()[number], np.ones((times, times), dtype=np.uint8))
     np.testing.assert_allclose(HOUSE.run(255 - ink).image, HOUSE.run(ink).image, atol=1.01 / 255)
 
 
-@repeatable
+@few
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from([SEVEN, FIVE]))
 def test_the_colours_of_ink_and_paper_do_not_matter(ink, paper, strokes):
     ink, paper = np.array(ink), np.array(paper)
@@ -199,7 +199,7 @@ def test_the_colours_of_ink_and_paper_do_not_matter(ink, paper, strokes):
     assert difference(HOUSE.run(coloured).image, HOUSE.run(canvas(strokes)).image) <= 0.01
 
 
-@repeatable
+@few
 @given(st.floats(0.2, 0.6), st.floats(0, 6.3), st.integers(0, 99))
 def test_light_from_one_side_does_not_matter(amount, angle, seed):
     y, x = np.mgrid[-0.5:0.5:280j, -0.5:0.5:280j]
@@ -209,7 +209,7 @@ def test_light_from_one_side_does_not_matter(amount, angle, seed):
     assert difference(BY_PARTS_OF_A_PIXEL.run(photographed).image, BY_PARTS_OF_A_PIXEL.run(canvas()).image) <= 0.03
 
 
-@repeatable
+@few
 @given(
     st.lists(st.lists(st.tuples(st.floats(0, 280), st.floats(0, 280)), min_size=1, max_size=6), min_size=1, max_size=4),
     st.integers(4, 40),
@@ -376,6 +376,21 @@ def test_a_jpeg_that_goes_over_its_picture_again_and_again_is_refused_before_it_
         HOUSE.run(jpeg[:-2] + 200 * scan + jpeg[-2:])
     # What a telephone puts behind the picture is no part of it.
     np.testing.assert_array_equal(HOUSE.run(jpeg + 200 * scan).image, HOUSE.run(jpeg).image)
+
+
+def test_a_jpeg_hides_none_of_its_passes_behind_a_marker_without_a_length():
+    jpeg = file_of(GREY, "JPEG", progressive=True)
+    scan = b"\xff\xda" + (8).to_bytes(2, "big") + bytes([1, 1, 0, 0, 63, 0])
+    with pytest.raises(InkError, match="100 times"):
+        HOUSE.run(jpeg[:-2] + b"\xff\x01\xff\xff" + 200 * scan + jpeg[-2:])
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff\xd9"], ids=["at once", "after an end"])
+def test_a_jpeg_of_endless_parts_is_refused_before_they_are_joined(before):
+    jpeg, part = file_of(GREY, "JPEG"), b"\xff\xe1\0\x12Exif\0\0" + bytes(10)
+    np.testing.assert_array_equal(HOUSE.run(jpeg[:2] + 1_000 * part + jpeg[2:]).image, HOUSE.run(jpeg).image)
+    with pytest.raises(InkError, match="2,000 parts"):
+        HOUSE.run(jpeg[:2] + before + 2_001 * part + jpeg[2:])
 
 
 def test_paths_and_open_files_are_read_like_their_bytes(tmp_path):
