@@ -36,7 +36,7 @@ with st.sidebar:
         "Model",
         names,
         key=state.MODEL,
-        help="Every page asks this model. It stands in the page's address, so a link shows another person the same.",
+        help="The pages ask this model. It stands in the page's address, so a link shows another person the same.",
     )
     if not state.write_model(names):
         st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")

@@ -133,8 +133,10 @@ def weigh_visitors(browser: Browser, lab: str, server: int, names: list[str], vi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=10)
-    parser.add_argument("--visitors", type=int, default=10)
+    parser.add_argument("--times", type=int, default=10, metavar="N", help="how often each is timed (default: 10)")
+    parser.add_argument(
+        "--visitors", type=int, default=10, metavar="N", help="who open it one after the other (default: 10)"
+    )
     options = parser.parse_args()
     cards, _ = list_checkpoints()
     matrix = confusion_matrix(evaluate(*load_answers(cards[0])))

@@ -73,7 +73,7 @@ def open_page(browser, address: str) -> Page:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strokes", type=int, default=20)
+    parser.add_argument("--strokes", type=int, default=20, metavar="N", help="on each page (default: 20)")
     strokes = parser.parse_args().strokes
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         script = Path(folder) / "bare.py"

@@ -216,10 +216,10 @@ def serve_flask() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--visitors", type=int, default=20)
-    parser.add_argument("--only", choices=["routes", "dashboard"])
+    parser.add_argument("--seconds", type=float, default=10, metavar="X", help="of each run (default: 10)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each server (default: 3)")
+    parser.add_argument("--visitors", type=int, default=20, metavar="N", help="of the dashboard (default: 20)")
+    parser.add_argument("--only", choices=["routes", "dashboard"], help="this part alone")
     arguments = parser.parse_args()
     if arguments.only != "dashboard":
         compare(arguments.seconds, arguments.rounds)

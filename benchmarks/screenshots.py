@@ -1,4 +1,4 @@
-"""The pictures of the README: pages at desktop and phone width, light and dark, with drawings of our own.
+"""Pictures of pages at desktop and phone width, light and dark, with drawings of our own; the README has some of them.
 
     python -m benchmarks.screenshots [--only draw]
 

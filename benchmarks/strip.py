@@ -97,7 +97,7 @@ def time_changes() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strokes", type=int, default=20)
+    parser.add_argument("--strokes", type=int, default=20, metavar="N", help="on each page (default: 20)")
     time_strokes(parser.parse_args().strokes)
     time_changes()
 

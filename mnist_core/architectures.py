@@ -8,7 +8,7 @@ SIDE = 28
 
 
 class MLP(nn.Sequential):
-    """784-256-128-64-10 with dropout, the fully connected capstone network."""
+    """784-256-128-64-10 with dropout: fully connected, without convolutions."""
 
     def __init__(self, dropout: float = 0.2):
         layers: list[nn.Module] = [nn.Flatten()]
@@ -19,7 +19,7 @@ class MLP(nn.Sequential):
 
 
 class SimpleCNN(nn.Sequential):
-    """One convolution of 28 filters, one hidden layer: the smallest network that deserves to be called a CNN."""
+    """One convolution of 28 filters, one hidden layer: the smallest that deserves to be called convolutional."""
 
     def __init__(self, filters: int = 28, hidden: int = 128):
         super().__init__(
@@ -101,7 +101,7 @@ class MNISTNet(nn.Sequential):
 
 
 class HouseNet(nn.Sequential):
-    """Five convolutions, few and wide, for an answer in well under a millisecond: the network of this house.
+    """Five convolutions, few and wide, for an answer within a millisecond: the network of this house.
 
     It learns with batch normalisation and is shipped `folded`: each scale and shift merged into the convolution before.
     """

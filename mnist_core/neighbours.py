@@ -3,7 +3,7 @@
     python -m mnist_core.neighbours [NAME ...]
 
 computes both for the checkpoints named, or for all that have none yet, and writes NAME.map.npz beside the weights,
-tied to them by their hash: some 0.3 MB each. On two CPU cores it takes about three minutes a checkpoint and needs
+tied to them by their hash: some 0.2 MB each. On two CPU cores it takes about three minutes a checkpoint and needs
 MNIST. The space is the network's last but one layer, from which the ten digits are told apart by straight lines.
 """
 

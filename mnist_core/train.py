@@ -441,7 +441,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     how.add_argument("--batch-size", type=at_least_one, metavar="N", help="images a step, over all processes")
     how.add_argument("--learning-rate", type=positive, metavar="X", help="the peak of the schedule")
     how.add_argument(
-        "--seed", type=not_negative, metavar="N", help="the same seed on the same CPU gives the same weights"
+        "--seed",
+        type=not_negative,
+        metavar="N",
+        help="the same seed on the same CPU, with as many threads, gives the same weights",
     )
     how.add_argument(
         "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="default: the fastest there is"

@@ -305,12 +305,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m mnist_core.tune", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__
     )
-    parser.add_argument("--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME")
-    parser.add_argument("--trials", type=at_least_one, default=30, metavar="N", help="in all, by all workers (30)")
-    parser.add_argument("--epochs", type=at_least_one, default=5, metavar="N", help="of a trial (5)")
-    parser.add_argument("--images", type=at_least_one, metavar="N", help="training images of a trial (all)")
+    parser.add_argument(
+        "--architecture", required=True, choices=list(ARCHITECTURES), metavar="NAME", help=", ".join(RECIPES)
+    )
+    parser.add_argument(
+        "--trials", type=at_least_one, default=30, metavar="N", help="in all, by all workers (default: 30)"
+    )
+    parser.add_argument("--epochs", type=at_least_one, default=5, metavar="N", help="passes of a trial (default: 5)")
+    parser.add_argument("--images", type=at_least_one, metavar="N", help="training images of a trial (default: all)")
     parser.add_argument("--data", choices=["mnist", "embedded"], default="mnist", help="as mnist_core.train has it")
-    parser.add_argument("--seed", type=not_negative, default=1, metavar="N", help="of what is drawn (1)")
+    parser.add_argument("--seed", type=not_negative, default=1, metavar="N", help="of what is drawn (default: 1)")
     parser.add_argument("--name", metavar="NAME", help="of the study (default: its architecture)")
     parser.add_argument(
         "--storage",
@@ -323,7 +327,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         type=at_least_one,
         default=HEARTBEAT,
         metavar="SECONDS",
-        help=f"a worker silent for three of these has died ({HEARTBEAT})",
+        help=f"a worker silent for three of these has died (default: {HEARTBEAT})",
     )
     parser.add_argument(
         "--out", type=Path, default=STUDIES, metavar="FOLDER", help="for the results (default: checkpoints/studies/)"

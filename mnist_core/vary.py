@@ -1,4 +1,4 @@
-"""The stress bench: one image turned, moved, bent, rewritten or spoilt on purpose, to see where an answer tips over."""
+"""The stress bench: one image turned, moved, resized, slanted, rewritten or spoilt, until its answer tips over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

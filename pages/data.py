@@ -197,6 +197,8 @@ def show_shape(figures: Figures) -> None:
         )
         if other is not None:
             st.caption(f"Filled: training images. Dotted: {beside.lower()}.")
+        elif points:
+            st.caption("Filled: training images. Diamonds: your drawings.")
     with numbers:
         st.caption(f"{MEANING[name]} Half of a digit's images lie between the columns 25% and 75%.")
         st.dataframe(table.rename(columns={"digit": "Digit"}), hide_index=True, height=388, alt=f"Quantiles: {words}.")
@@ -208,8 +210,8 @@ MEANING = {
     "thickness": "Twice the ink, divided by the length of its outline: what a stroke of even thickness measures. Below "
     "about 1.5 pixels the grid cannot show how thin a stroke is.",
     "slant": "How far from the upright, above 0 where the top leans to the right.",
-    "width": "Columns with ink of more than half strength.",
-    "height": "Rows with ink of more than half strength. MNIST brings the longer side to 20.",
+    "width": "From the first to the last column with ink of more than half strength.",
+    "height": "From the first to the last row with ink of more than half strength. MNIST brings the longer side to 20.",
 }
 
 

@@ -26,13 +26,13 @@ from pages.parts.doors import (
 )
 from pages.parts.doubts import SHEET, show_doubts
 from pages.parts.one_image import LENSES, show_image
-from pages.parts.report import digit_by_digit, facts, whole_report
+from pages.parts.report import SHARES, digit_by_digit, facts, whole_report
 from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
 from pages.parts.trust import USUAL, show_trust
 
 REVIEWS = (
-    "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images on which they "
-    "did not agree are left out (Northcutt and others, 2021)."
+    "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images to which they "
+    "gave no label are left out (Northcutt and others, 2021)."
 )
 FURTHER = ["Right or mislabelled?", "How far to trust it", "Report"]
 
@@ -90,12 +90,11 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
     table, curves = st.columns(2)
     with table:
         st.markdown("**Digit by digit**")
-        share = st.column_config.NumberColumn(format="%.4f")
         digits = digit_by_digit(answers.evaluation)
         st.dataframe(
             digits,
             hide_index=True,
-            column_config=dict.fromkeys(["Precision", "Recall", "F1"], share),
+            column_config=SHARES,
             alt="Precision, recall and F1 of each digit.",
         )
     with curves:

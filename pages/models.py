@@ -14,6 +14,7 @@ from mnist_core.train import usual_name
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
+from pages.parts.report import SHARES
 from pages.parts.study import show_studies
 
 
@@ -89,17 +90,17 @@ def show_card(card: Card, chosen: bool) -> None:
 
 def show_per_digit(table: pd.DataFrame) -> None:
     table.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
-    share = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
         table,
         hide_index=True,
-        column_config={"Precision": share, "Recall": share, "F1": share},
+        column_config=SHARES,
         alt="Precision, recall and F1 of each digit.",
     )
 
 
 def show_recipe(card: Card) -> None:
     device = card.versions.get("device", "an unknown device")
+    device = "a CPU" if device == "cpu" else device
     st.markdown(f"Trained in {card.seconds / 60:.0f} minutes on {device}. Again, with:")
     st.code(command_of(card), language="bash")
     if not is_usual(card):

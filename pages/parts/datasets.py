@@ -128,7 +128,7 @@ def show_fetch() -> None:
     if mnist_is_here():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("Every number is here; the images are not. They are 11 MB.")
+        st.caption("Every number is here; the images are not. They are 12 MB.")
         if st.button("Download MNIST", icon=":material/download:"):
             bar = st.progress(0.0, "Asking for MNIST …")
             try:

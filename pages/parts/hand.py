@@ -24,7 +24,9 @@ def show_hand(figures: Figures) -> None:
         return
     table = compared(measure(own.images), own.labels, figures)
     if len(own.labels) < ENOUGH:
-        st.markdown(f"**{len(own.labels)} drawn and judged.** From {ENOUGH} on this page says how your hand differs.")
+        st.markdown(
+            f"**{len(own.labels)} drawn and judged.** From {ENOUGH} drawings on, this page says how your hand differs."
+        )
     else:
         st.markdown("\n".join(f"- {sentence}" for sentence in in_words(table)))
         st.caption(

@@ -23,7 +23,11 @@ def show_quality(card: Card) -> None:
     )
     first, *rest = quality["tables"]
     show_table(first)
-    st.caption(f"Printed by `{quality['command']}`; what was aimed at was set before anything was measured.")
+    st.caption(
+        f"Printed by `{quality['command']}`; what was aimed at was set before anything was measured. "
+        "The calibration error is how far confidence and accuracy lie apart, on average. AUROC is the chance that, of "
+        "a digit and a thing that is none, each picked at random, the digit looks more like one to the network."
+    )
     for table in rest:
         with st.expander(table["title"]):
             show_table(table)
@@ -37,7 +41,7 @@ def show_quality(card: Card) -> None:
 
 
 def show_written() -> None:
-    st.caption("MNIST's writers hardly cross a 7 or flag a 1. These do, and they are part of the training.")
+    st.caption("MNIST's writers hardly ever flag a 1. Many of these do, and they are part of the training.")
     digits, others = loaders.written_walls()
     st.image(digits, alt="Sixty digits that a program has written.")
     st.caption("And these are what it learned to turn away.")

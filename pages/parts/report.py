@@ -33,6 +33,14 @@ from pages.parts.pictures import data_address
 from pages.parts.trust import SHOWS, USUAL, in_words, off_by, threshold_figure
 
 MISTAKES = 1000  # as pictures; their numbers are all in the CSV
+SHARES = {  # how pages show the columns of digit_by_digit
+    name: st.column_config.NumberColumn(format="%.4f", help=words)
+    for name, words in {
+        "Precision": "Of the answers with this digit, the share that is right.",
+        "Recall": "Of the images of this digit, the share that was read right.",
+        "F1": "Precision and recall in one number, their harmonic mean.",
+    }.items()
+}
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #24231f; background: #fdfcf9 }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }

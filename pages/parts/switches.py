@@ -78,7 +78,9 @@ CONTROLS: dict[str, dict[str, Range | Choice | Switch]] = {
     "grey": {},
     "polarity": {"paper": Choice("Paper", ALLOWED["polarity"]["paper"], "Found out from the picture, or told.")},
     "background": {
-        "softness": Range("Softness", 0.1, 1.0, 0.05, "How much of a pale stroke's edge is kept, on photographs.")
+        "softness": Range(
+            "Softness", 0.1, 1.0, 0.05, "On photographs: the lower, the more of a stroke's pale edge is kept."
+        )
     },
     "crop": {
         "threshold": Range("Ink begins at", 0.02, 0.9, 0.02, "The share of the brightest ink that counts as ink."),
