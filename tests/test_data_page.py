@@ -1,5 +1,6 @@
 """The data page as a visitor's session runs it, without a browser: what it shows is what was counted."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,10 @@ def test_a_hand_is_described_in_sentences(thick_drawings):
 def test_the_visitors_drawings_are_a_set_like_the_others(thick_drawings, part):
     app = open_page(thick_drawings, part=part, of="Your drawings")
     assert "You have judged no drawing" not in words(app)
+    if part == "Samples":
+        assert numbers(app) == list(range(200_000, 200_008))
+    else:
+        assert [image.proto.imgs[0].caption for image in app.get("image")] == 2 * [str(digit) for digit in range(8)]
 
 
 def test_drawings_without_the_chosen_digit_are_not_called_none_at_all(thick_drawings):
@@ -188,9 +193,18 @@ def test_a_wall_that_is_no_number_is_the_first():
     assert numbers(open_page(wall="9" * 5000)) == numbers(open_page(wall="1"))
 
 
-@pytest.mark.parametrize("beside", ["Test images", "Scanned digits", "Your drawings"])
-def test_a_shape_can_be_compared(thick_drawings, beside):
+@pytest.mark.parametrize(
+    ("beside", "dotted", "marks"),
+    [("nothing", 0, 0), ("Test images", 10, 0), ("Scanned digits", 10, 0), ("Your drawings", 0, 8)],
+)
+def test_a_shape_can_be_compared(thick_drawings, beside, dotted, marks):
     app = open_page(thick_drawings, part="Shape", beside=beside, measure="Slant")
+    (chart,) = app.get("plotly_chart")
+    traces = json.loads(chart.proto.spec)["data"]
+    assert len([trace for trace in traces if "fill" in trace]) == 10
+    assert len([trace for trace in traces if trace.get("line", {}).get("dash") == "dot"]) == dotted
+    assert sum(len(trace["text"]) for trace in traces if trace["mode"] == "markers") == marks
+    assert (f"Dotted: {beside.lower()}." in words(app)) == (dotted > 0)
     table = app.dataframe[0].value
     assert list(table["50%"]) == pytest.approx(load_figures().quantiles[2, :, 2], abs=0.01)
 

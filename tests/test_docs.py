@@ -23,16 +23,15 @@ COMMANDS = sorted({line.partition(" -m ")[2] for line in LINES + SPANS if re.sea
 
 
 def test_the_two_setup_lines_stand_as_one_line_each():
-    lines = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
-    start = [line for line in lines if line.startswith("python3 -m venv") and "streamlit run streamlit_app.py" in line]
-    tests = [line for line in lines if line.startswith("python3 -m venv") and line.endswith("-m pytest")]
+    start = [line for line in LINES if line.startswith("python3 -m venv") and "streamlit run streamlit_app.py" in line]
+    tests = [line for line in LINES if line.startswith("python3 -m venv") and line.endswith("-m pytest")]
     assert len(start) == len(tests) == 1
     for file in re.findall(r"-r (\S+)", start[0] + tests[0]):
         assert (ROOT / file).is_file()
 
 
 def test_every_requirement_is_pinned_exactly():
-    for file in ("requirements.txt", "tests/requirements.txt"):
+    for file in ("tests/requirements.txt", *(path.name for path in ROOT.glob("requirements*.txt"))):
         lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
         assert lines
         assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), file

@@ -81,11 +81,20 @@ def test_the_doctor_runs_the_full_the_naive_and_every_poorer_pipeline(classifier
 
 def test_flips_are_named_the_surest_first_and_the_naive_resize_is_no_stage(classifier):
     diagnosis = diagnose(classifier, SEVEN)
-    assert "naive" not in [finding.left_out for finding in [*diagnosis.flips, *diagnosis.by_worth]]
+    flipping = {finding.left_out for finding in diagnosis.findings if finding.flips}
+    assert {finding.left_out for finding in diagnosis.flips} == flipping - {"naive"}
+    assert len(diagnosis.flips) > 1
+    assert {finding.left_out for finding in diagnosis.by_worth} == {*STAGE_NAMES[1:]}
     surest = [finding.prediction.confidence for finding in diagnosis.flips]
     assert surest == sorted(surest, reverse=True)
     worth = [finding.worth for finding in diagnosis.by_worth]
     assert worth == sorted(worth, reverse=True)
+
+
+def test_a_stage_that_is_off_already_is_not_left_out_again(classifier):
+    classifier.pipeline = Pipeline(off=["background"])
+    left_out = [finding.left_out for finding in diagnose(classifier, SEVEN).findings]
+    assert left_out == ["naive", *(name for name in STAGE_NAMES[1:] if name != "background")]
 
 
 def test_the_doctor_has_nothing_to_say_of_blank_paper(classifier):
@@ -142,20 +151,21 @@ def test_two_visitors_see_their_own_images():
         assert all(np.allclose(one, expected[number]) for one in maps)
 
 
-def test_the_occlusion_map_is_what_covering_by_hand_loses(classifier):
+@pytest.mark.parametrize(("row", "column"), [(14, 14), (13, 15)])  # nine squares cover the one, four the other
+def test_the_occlusion_map_is_what_covering_by_hand_loses(row, column, classifier):
     image = classifier.pipeline.run(SEVEN).image
     before = classifier.judge([classifier.pipeline.run(SEVEN)])[0].probabilities
     side, losses = 5, []
     for top in range(1 - side, 28, 2):
         for left in range(1 - side, 28, 2):
-            if top <= 14 < top + side and left <= 14 < left + side:
+            if top <= row < top + side and left <= column < left + side:
                 covered = image.copy()
                 covered[max(0, top) : top + side, max(0, left) : left + side] = 0
                 losses.append(before[7] - classifier.probabilities(to_tensor(covered[None]))[0, 7])
     found = occlusion_map(classifier, image, 7)
     assert found.shape == (28, 28)
     assert len(losses) > 3
-    assert found[14, 14] == pytest.approx(np.mean(losses), abs=1e-6)
+    assert found[row, column] == pytest.approx(np.mean(losses), abs=1e-6)
 
 
 def test_where_there_is_no_ink_near_nothing_is_lost_by_covering(classifier):

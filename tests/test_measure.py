@@ -25,6 +25,14 @@ def test_the_thickness_of_a_ring_is_its_pens(width):
     assert list(found[["width", "height"]]) == pytest.approx([16 + width] * 2, abs=1.01)
 
 
+def test_width_and_height_reach_from_the_first_to_the_last_ink_of_more_than_half_strength():
+    bar = np.zeros((28, 28))
+    bar[5:15, 10:14] = 1
+    bar[4, 10:14], bar[5:15, 14] = 0.6, 0.4
+    bar[8], bar[:, 12] = 0, 0
+    assert list(measure(bar[None]).iloc[0][["width", "height"]]) == [4, 11]
+
+
 @pytest.mark.parametrize("lean", [-8, -3, 0, 5])
 def test_the_slant_of_a_line_is_its_angle(lean):
     line = drawn([[(14 - lean / 2, 23), (14 + lean / 2, 5)]], 1.5)
@@ -48,6 +56,7 @@ def test_bytes_and_shares_measure_the_same_and_a_blank_image_is_no_number():
     assert len(measure(images[:0])) == 0
 
 
-def test_a_histogram_counts_everything_once():
-    values = np.array([-500.0, 0.0, 100.0, 1e9, np.nan])
-    assert histogram(values, "ink").sum() == 4
+def test_a_histogram_counts_everything_once_and_what_lies_beyond_the_chart_at_its_end():
+    low, high = MEASURES["slant"][2]
+    counts = histogram(np.array([-500.0, low, (low + high) / 2 + 0.1, 1e9, np.nan]), "slant")
+    assert {bin: count for bin, count in enumerate(counts) if count} == {0: 2, 30: 1, 59: 1}

@@ -28,6 +28,7 @@ from pages.parts.examples import EXAMPLES
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["pages/draw.py", "pages/models.py"]
 SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+BLANK = np.zeros((28, 28), dtype=np.float32)
 
 
 def open_app() -> AppTest:
@@ -63,6 +64,37 @@ def test_the_page_answers_what_the_classifier_answers():
     assert prediction.digit == 7
     assert [heading.value for heading in app.header] == [f":blue[{prediction.digit}]"]
     assert f"**{prediction.in_words}**" in [text.value for text in app.markdown]
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "words"),
+    [(4, "gives the same answer here."), (9, "**Why not 9?**"), (None, "nothing that looks like a digit.")],
+)
+def test_the_page_says_what_shrinking_the_whole_paper_would_have_read(shortcut, words, monkeypatch):
+    def judge(self, traces) -> list[Prediction]:
+        digits = [4 if trace["crop"].on else shortcut for trace in traces]
+        return [Prediction("not a digit" if d is None else "digit", np.eye(10)[d or 0], BLANK) for d in digits]
+
+    monkeypatch.setattr(DigitClassifier, "judge", judge)
+    app = open_app().run()
+    app.button(key="example 4").click().run()
+    said = [text.value for text in (*app.markdown, *app.caption) if "Shrinking the whole paper" in text.value]
+    assert len(said) == 1
+    assert words in said[0]
+
+
+def test_every_model_reads_the_same_ink_where_all_are_asked():
+    (letter,) = (example for example in EXAMPLES if example.name == "Letter A")
+    ink = render(letter.drawn(), letter.width)
+    app = open_app()
+    app.session_state["canvas"] = as_canvas(ink)
+    app.session_state["all_models"] = True  # opened
+    table = app.run().dataframe[0].value
+    names = [card.name for card in list_checkpoints()[0]]
+    answers = [DigitClassifier.load(name).predict(ink) for name in names]
+    assert list(table["Model"]) == names
+    assert list(table["Reads"]) == [said.in_words if said.digit is None else str(said.digit) for said in answers]
+    assert len(set(table["Reads"])) > 1
 
 
 @pytest.mark.parametrize(
@@ -183,7 +215,7 @@ def drawn(app: AppTest) -> list[int]:
 @pytest.mark.parametrize("verdict", ["unsure", "not a digit"])
 def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monkeypatch):
     shares = np.eye(10)[4] * 0.5 + np.eye(10)[9] * 0.3 + 0.02
-    answer = Prediction(verdict, shares, np.zeros((28, 28), dtype=np.float32), "Few people write one like this.")
+    answer = Prediction(verdict, shares, BLANK, "Few people write one like this.")
     monkeypatch.setattr(DigitClassifier, "judge", lambda self, traces: [answer] * len(traces))
     app = open_app().run()
     app.button(key="example 4").click().run()
@@ -192,7 +224,7 @@ def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monk
 
 
 def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch):
-    nothing = Prediction("not a digit", np.full(10, 0.1), np.zeros((28, 28), dtype=np.float32))
+    nothing = Prediction("not a digit", np.full(10, 0.1), BLANK)
     app = open_app().run()
     with monkeypatch.context() as patch:
         patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))

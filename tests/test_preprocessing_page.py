@@ -14,17 +14,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import DigitClassifier, explain
-from mnist_core.classifier import Prediction
+from mnist_core.classifier import Prediction, infer
 from mnist_core.data import load_embedded_digits, mnist_is_here
-from mnist_core.preprocess import STAGES, Pipeline
+from mnist_core.preprocess import STAGE_NAMES, STAGES, Pipeline, to_tensor
 from mnist_core.strokes import place, render
+from mnist_core.vary import DIALS, steady_range, vary
+from mnist_core.verdicts import judge
+from mnist_core.words import percent
 from pages.parts import loaders, state
 from pages.parts.link import pack, unpack
 from pages.parts.pictures import npy, zipped
-from pages.parts.strip import in_colour, whole_strip
+from pages.parts.strip import Mark, in_colour, to_card, whole_strip
 from pages.parts.switches import CONTROLS, misread
 from tests.test_pages import SEVEN, as_canvas
 
@@ -110,9 +114,25 @@ def test_the_last_card_is_the_tensor_that_the_network_was_given(source, monkeypa
 
 def test_every_card_before_the_last_shows_its_own_stage():
     trace = Pipeline().run(SEVEN_PNG)
-    shown = cards(draw(open_page()))
-    for number, name in ((0, "grey"), (1, "polarity"), (2, "background"), (6, "centre")):
-        assert np.array_equal(shown[number], np.uint8(np.round(trace[name].output * 255))), name
+    expected = {step.stage.name: step.output for step in trace.steps[:-1]}
+    expected["crop"] = expected["background"]  # in which a line shows the cut
+    for name in ("scale", "stretch"):  # in the middle of the 28 x 28
+        room = 28 - np.array(expected[name].shape)
+        expected[name] = np.pad(expected[name], np.stack([room // 2, room - room // 2], axis=1))
+    for shown, (name, output) in zip(cards(draw(open_page())), expected.items(), strict=False):
+        assert np.array_equal(shown, np.uint8(np.round(output * 255))), name
+
+
+def test_the_marks_show_the_cut_with_its_margin_the_box_and_where_the_mass_has_come_to_lie():
+    trace = Pipeline(crop={"margin": 5}).run(SEVEN_PNG)
+    crop, scale, centre = (to_card(trace, STAGE_NAMES.index(name)).marks for name in ("crop", "scale", "centre"))
+    top, left, bottom, right = trace["crop"].facts["box"]
+    assert crop == (Mark("box", left - 5, top - 5, right + 5, bottom + 5),)
+    assert scale == (Mark("box", 4, 4, 24, 24),)
+    box, ring, cross = centre
+    assert (box, ring.left + ring.right, ring.top + ring.bottom) == (*scale, 28, 28)
+    mass = np.array(ndimage.center_of_mass(trace.image)) + 0.5
+    assert ((cross.top + cross.bottom) / 2, (cross.left + cross.right) / 2) == pytest.approx(tuple(mass), abs=1e-3)
 
 
 def test_the_answer_of_the_last_card_is_the_classifiers():
@@ -280,10 +300,16 @@ def test_what_is_no_digit_can_be_looked_into_as_well():
 
 def test_the_doctor_tells_what_the_core_finds():
     app = draw(open_page())
+    diagnosis = explain.diagnose(DigitClassifier.load(), SEVEN_PNG)
+    said = [diagnosis.full, *(finding.prediction for finding in diagnosis.findings)]
     table = app.dataframe[0].value
-    assert len(table) == 1 + 1 + 7
-    assert table["Reads"].iloc[0] == str(DigitClassifier.load().predict(SEVEN_PNG).digit)
-    assert any("Without **" in text.value or "No single stage" in text.value for text in app.markdown)
+    assert list(table["Reads"]) == ["–" if answer.digit is None else str(answer.digit) for answer in said]
+    assert list(table["Confidence"]) == ["–" if answer.digit is None else percent(answer.confidence) for answer in said]
+    lost = [float(words.removesuffix(" points")) for words in table[f"Lost for {diagnosis.full.digit}"]]
+    assert lost == pytest.approx([0, *(100 * finding.worth for finding in diagnosis.findings)], abs=0.051)
+    told = "".join(text.value for text in app.markdown)
+    assert told.count("Without **") == len(diagnosis.flips)
+    assert ("No single stage" in told) == (not diagnosis.flips)
 
 
 def test_the_shown_code_prints_the_answer_of_the_page(tmp_path):
@@ -305,8 +331,20 @@ def test_the_bench_at_rest_gives_the_answer_of_the_page():
     assert not app.exception
     prediction = DigitClassifier.load().predict(SEVEN_PNG)
     assert any(text.value.startswith(f"Read as :blue[**{prediction.digit}**]") for text in app.markdown)
-    app.slider(key="bench.rotation").set_value(90.0).run()
-    assert not app.exception
+
+
+def test_the_bench_reads_the_image_that_its_dials_make_and_says_how_far_the_answer_is_steady():
+    app = draw(open_page(tab="Stress bench"))
+    classifier, turns = DigitClassifier.load(), DIALS["rotation"].positions
+    logits = infer(classifier.model, to_tensor(vary(Pipeline().run(SEVEN_PNG).image, {}, "rotation")))
+    none = [verdict == "not a digit" for verdict, _ in judge(logits, classifier.card.limits)]
+    digits = np.where(none, -1, logits.argmax(axis=1))
+    first, last = (turns[place] for place in steady_range(digits, int(np.abs(turns).argmin())))
+    assert f"It stays a 7 from {first:g}° to {last:g}°." in [text.value for text in app.caption]
+    other = np.flatnonzero(digits != 7)[0]
+    app.slider(key="bench.rotation").set_value(float(turns[other])).run()
+    words = "No digit that I know." if none[other] else f"Read as :blue[**{digits[other]}**]"
+    assert any(text.value.startswith(words) for text in app.markdown)
 
 
 @pytest.mark.parametrize(("model", "none"), [("house", True), ("mlp", False)])

@@ -1,4 +1,5 @@
-"""What a visit remembers of its canvas: no command is lost, and what the canvas says back is no new drawing."""
+"""What a visit remembers: no command to its canvas is lost, what the canvas says back is no new drawing, and the
+address follows the visit."""
 
 import pytest
 
@@ -11,6 +12,13 @@ def session(monkeypatch) -> dict:
     session = {}
     monkeypatch.setattr(state.st, "session_state", session)
     return session
+
+
+@pytest.fixture
+def address(monkeypatch) -> dict:
+    address = {}
+    monkeypatch.setattr(state.st, "query_params", address)
+    return address
 
 
 def strokes(*names: str) -> list[dict]:
@@ -117,3 +125,93 @@ def test_a_canvas_that_was_away_is_given_all_ink_once():
     state.renew_canvas()
     assert state.board().turn == board.turn, "it has its ink already"
     assert story() == (["", "a", "ab"], "abc", [])
+
+
+def test_undo_brings_back_what_was_cleared_and_takes_a_whole_drawing_away():
+    draw_three()
+    state.clear()
+    assert story() == (["", "a", "ab", "abc"], "", [])
+    state.clear()
+    assert story() == (["", "a", "ab", "abc"], "", []), "empty paper is not cleared once more"
+    state.draw(state.Drawing(tuple(strokes("x", "y")), b"xy"))
+    state.undo()
+    state.undo()
+    assert story() == (["", "a", "ab"], "abc", ["", "xy"])
+
+
+def test_undo_and_redo_stop_at_the_ends():
+    draw_three()
+    for _ in range(5):
+        state.undo()
+    assert story() == ([], "", ["a", "ab", "abc"])
+    for _ in range(5):
+        state.redo()
+    assert story() == (["", "a", "ab"], "abc", [])
+
+
+def test_the_last_fifty_drawings_can_be_gone_back_to():
+    for count in range(1, 61):
+        hear(*"a" * count)
+    past, now, _ = story()
+    assert (len(past), len(past[0]), len(past[-1]), len(now)) == (50, 10, 59, 60)
+
+
+@pytest.mark.parametrize(
+    ("kept", "linked", "settled"),
+    [
+        (None, None, "house"),
+        (None, "mlp", "mlp"),
+        (None, "oracle", "house"),
+        ("mlp", "house", "mlp"),
+        ("gone", "mlp", "mlp"),
+    ],
+)
+def test_a_visit_keeps_its_model_and_begins_with_the_links_or_the_first(kept, linked, settled, session, address):
+    if kept:
+        session["model"] = kept
+    if linked:
+        address["model"] = linked
+    state.settle_model(["house", "mlp"])
+    assert session["model"] == settled
+
+
+@pytest.mark.parametrize(
+    ("linked", "model", "then"),
+    [
+        (None, "house", None),
+        (None, "mlp", "mlp"),
+        ("mlp", "mlp", "mlp"),
+        ("mlp", "house", "house"),
+        ("oracle", "mlp", "mlp"),
+    ],
+)
+def test_the_address_names_the_picked_model_unless_it_is_the_usual_one(linked, model, then, session, address):
+    session["model"] = model
+    if linked:
+        address["model"] = linked
+    assert state.write_model(["house", "mlp"])
+    assert address.get("model") == then
+
+
+def test_a_model_that_is_not_here_stays_in_the_address_until_another_is_picked(session, address):
+    session["model"], address["model"] = "house", "oracle"
+    assert not state.write_model(["house", "mlp"])
+    assert address == {"model": "oracle"}
+
+
+def test_a_links_word_is_news_once_and_what_the_visit_wrote_itself_never(address):
+    assert [state.knows_link("brought") for _ in range(3)] == [False, True, True]
+    state.write_link("ink", "drawn")
+    assert address == {"ink": "drawn"}
+    assert state.knows_link("drawn")
+    state.write_link("ink", "")
+    assert address == {}
+
+
+def test_a_vote_can_be_changed_and_taken_back():
+    state.vote("MNIST test", 7, "ambiguous")
+    state.vote("Your own", 7, "model wrong")
+    state.vote("MNIST test", 7, "label wrong")
+    assert state.votes_of("MNIST test") == {7: "label wrong"}
+    state.vote("MNIST test", 7, None)
+    assert state.all_votes() == {("Your own", 7): "model wrong"}

@@ -73,6 +73,23 @@ def test_the_noise_is_the_same_each_time(bar):
     assert torch.equal(vary(bar, {"noise": 0.5}), vary(bar, {"noise": 0.5}))
 
 
+def test_noise_is_as_strong_as_the_dial_says():
+    grey = np.full((28, 28), 0.5, dtype=np.float32)
+    grain = vary(grey, {"noise": 0.1})[0] - 0.5
+    assert float(grain.std()) == pytest.approx(0.1, rel=0.1)
+
+
+def test_contrast_is_a_factor_of_all_ink(bar):
+    np.testing.assert_array_equal(vary(bar / 4, {"contrast": 3})[0].numpy(), bar * 0.75)
+    np.testing.assert_array_equal(vary(bar, {"contrast": 3})[0].numpy(), bar)
+
+
+@pytest.mark.parametrize("dial", DIALS.values(), ids=DIALS)
+def test_a_dial_goes_from_end_to_end_by_its_step(dial):
+    assert (dial.positions[0], dial.positions[-1]) == (dial.low, dial.high)
+    np.testing.assert_allclose(np.diff(dial.positions), dial.step)
+
+
 def test_an_unknown_dial_is_named(bar):
     with pytest.raises(ValueError, match="loudness"):
         vary(bar, {"loudness": 11})

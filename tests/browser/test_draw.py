@@ -279,7 +279,8 @@ def test_a_hostile_file_is_answered_in_a_sentence_and_the_drawing_survives(open_
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(open_page):
     page = open_page()
     upload(page, "large.png", b"\x89PNG\r\n\x1a\n" + bytes(11_000_000))
-    expect(page.get_by_text(re.compile("exceed|10.*MB|too large", re.I)).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"must be 10.*MB or smaller")).first).to_be_visible()
+    expect(page.get_by_text("On the desk:")).to_have_count(0)
 
 
 @pytest.mark.skipif(not PEN_DIGITS.is_file(), reason="pen digits are not part of the project")

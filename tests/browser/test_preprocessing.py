@@ -136,7 +136,8 @@ def test_a_reload_keeps_the_drawing_and_the_settings(open_page):
 
 
 def test_two_tabs_do_not_hear_each_other(open_page):
-    first, second = open_page("preprocessing"), open_page("preprocessing")
+    first = open_page("preprocessing")
+    second = open_page("preprocessing", context=first.context)
     draw(first, SEVEN)
     expect(answer(first)).to_have_text("7")
     settle(second)
