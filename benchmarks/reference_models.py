@@ -5,6 +5,8 @@
 Needs MNIST, which is fetched where it is missing. About a minute on one core.
 """
 
+import argparse
+
 import torch
 
 from mnist_core.architectures import SIDE, multiply_adds
@@ -16,6 +18,7 @@ from mnist_core.preprocess import to_tensor
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     images, labels = load_mnist("test")
     tensors = to_tensor(images)
     print("| model | test accuracy | 95% interval | parameters | MB | million multiply-adds |")

@@ -177,6 +177,8 @@ def load_checkpoint(name: str, folder: Path = CHECKPOINTS) -> tuple[nn.Module, C
         raise CheckpointError(f"{file} does not fit the architecture on its card: {reason}") from None
     if parameter_count(model) != card.parameters:
         raise CheckpointError(f"{name}.json promises {card.parameters:,} parameters, not {parameter_count(model):,}.")
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise CheckpointError(f"{file} holds weights that are no numbers.")
     return model.eval(), card
 
 

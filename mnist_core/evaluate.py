@@ -322,7 +322,7 @@ def in_words(figures: dict) -> str:
     ]
     if "accuracy_by_corrected_labels" in figures:
         lines.append(f"{figures['accuracy_by_corrected_labels']:.2%} by the labels that reviewers corrected")
-    lines += [f"{figures['calibration_error']:.4f} expected calibration error", ""]
+    lines += [f"{100 * figures['calibration_error']:.2f} points expected calibration error", ""]
     lines.append("digit  precision  recall      F1  images")
     for row in figures["digits"]:
         lines.append("{digit:5}  {precision:9.4f}  {recall:.4f}  {f1:.4f}  {support:6,}".format(**row))

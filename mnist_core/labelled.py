@@ -208,7 +208,8 @@ def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, 
         skipped.append(Skipped(other.name, f"Only one CSV is read, {table.name}."))
     rows = _read_table(table)
     folder = PurePosixPath(table.path).parent
-    for file in pictures:
+    # Those beside the table come first: one outside may be called as one of them is.
+    for file in sorted(pictures, key=lambda file: _below(file.path, folder) == file.path):
         below = _below(file.path, folder)
         row = below if below in rows else file.path
         if row not in rows:

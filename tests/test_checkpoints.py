@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import pickle
 import shutil
@@ -141,6 +142,14 @@ def alter_weights(folder: Path) -> None:
     path.write_bytes(content)
 
 
+def forget_a_weight(folder: Path) -> None:
+    path = folder / "bad.safetensors"
+    tensors = load_file(path)
+    next(iter(tensors.values())).view(-1)[0] = math.nan
+    save_file(tensors, path)
+    change_card(sha256=hashlib.sha256(path.read_bytes()).hexdigest())(folder)
+
+
 def swap_weights(folder: Path) -> None:
     shutil.copy(folder / "good.safetensors", folder / "bad.safetensors")
 
@@ -160,6 +169,7 @@ BAD = {
     "cut weights": (cut_weights, "bad.safetensors is not the file its card describes"),
     "one altered bit": (alter_weights, "bad.safetensors is not the file its card describes"),
     "the weights of another": (swap_weights, "bad.safetensors is not the file its card describes"),
+    "a weight that is no number": (forget_a_weight, "bad.safetensors holds weights that are no numbers"),
     "an empty card": (write("bad.json", b""), "bad.json is not the card"),
     "a cut card": (write("bad.json", b'{"name": "bad", '), "bad.json is not the card"),
     "a card that is no text": (write("bad.json", b"\xff\xfe\x00\xd8"), "bad.json is not the card"),

@@ -338,7 +338,7 @@ def test_the_command_tells_the_figures_of_a_folder_and_what_it_left_out(save_unt
     assert main(["small", str(own_digits), "--checkpoints", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert f"{expected['digit'].eq(expected['label']).mean():.2%} right" in out
-    assert f"{figures['calibration_error']:.4f} expected calibration error" in out
+    assert f"{100 * figures['calibration_error']:.2f} points expected calibration error" in out
 
 
 def test_the_command_tells_the_accuracy_of_the_card_for_what_the_model_was_tested_on(capsys):

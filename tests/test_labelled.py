@@ -58,6 +58,15 @@ def test_a_row_of_a_csv_that_names_no_file_is_no_row():
     assert (pictures.names, pictures.skipped) == (["a.png"], [])
 
 
+def test_a_csv_in_a_folder_means_the_file_beside_it_and_not_one_of_that_name_outside():
+    names = ("x.png", "a/x.png")
+    for order in (names, names[::-1]):
+        archive = {name: as_png(SEVEN) for name in order}
+        pictures = read_archive(pack({**archive, "a/labels.csv": "file,label\nx.png,7\n"}))
+        assert pictures.names == ["a/x.png"]
+        assert "no row" in reasons(pictures)["x.png"]
+
+
 def test_a_csv_gives_the_labels_wherever_it_lies():
     files = {"a.png": as_png(SEVEN), "b/c.png": as_png(ONE)}
     for folder in ("", "all/of it/"):
