@@ -24,6 +24,8 @@ WIDTHS = (8 / 280, 28 / 280)  # of the canvas
 STEP = 2.5  # between the points of a written stroke, in the units of the forms
 # Pairs that look like no third digit where they run into each other.
 OVERWRITTEN = ("24", "25", "26", "34", "40", "45", "46", "48", "57", "67", "20", "23", "35", "37", "47", "27")
+# Halves that look like no digit: the upper half of an 8 is a 0, its right one a 3, and what is left of a 7 a 1.
+HALVES = ("0 top", "0 bottom", "2 bottom", "8 left")
 
 
 # The hand -----------------------------------------------------------------------------------------------------
@@ -221,6 +223,21 @@ def _crossed_out(rng: np.random.Generator) -> list[np.ndarray]:
     return digit + [curve(points + rng.normal(0, 5, points.shape), np.ones(count, bool))]
 
 
+def _half(rng: np.random.Generator) -> list[np.ndarray]:
+    """What lies on one side of a cut through the middle of a digit; a narrow piece might be a 1."""
+    digit, side = str(rng.choice(HALVES)).split()
+    axis, way = (0, -1) if side == "left" else (1, -1 if side == "top" else 1)
+    extent = np.zeros(2)
+    while extent.min() <= 0.35 * extent.max():
+        half, cut = [], rng.normal(0, 4)
+        for stroke in _digit(rng, int(digit)):
+            kept = way * (stroke[:, axis] - cut) > 0
+            pieces = np.split(np.arange(len(stroke)), np.flatnonzero(np.diff(kept)) + 1)
+            half += [stroke[piece] for piece in pieces if kept[piece[0]]]
+        extent = np.ptp(np.concatenate(half), axis=0)
+    return half
+
+
 def _word(rng: np.random.Generator) -> list[np.ndarray]:
     """Two to four letters or signs in a row."""
     row, edge = [], 0.0
@@ -304,6 +321,7 @@ STROKE_KINDS = {
     "digits side by side": (_side_by_side, 6),
     "digit over digit": (_overwritten, 2),
     "digit crossed out": (_crossed_out, 2),
+    "half a digit": (_half, 3),
     "word": (_word, 2),
 }
 INK_KINDS = {
@@ -420,7 +438,7 @@ def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m mnist_core.pen", description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
     place = parser.parse_args().sheet
     if place.suffix.lower() != ".png" or place.is_dir() or not place.parent.is_dir():
