@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.serving import FLAGS, ROOT, find_chromium, serve
-from tests.browser.visitor import DESKTOP, PHONE, answer
+from tests.browser.visitor import DESKTOP, PHONE, answer, settle
 
 PAGES = {"draw": "", "preprocessing": "preprocessing", "errors": "errors", "models": "models"}
 LOOKS = {
@@ -39,6 +39,8 @@ def take(browser: Browser, address: str, name: str, look: str, folder: Path) -> 
             page.get_by_test_id("stSidebarCollapseButton").click()
     page.mouse.move(5, 5)
     page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
+    settle(page)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # what a chart or a table shows until it has loaded
     page.wait_for_timeout(3000)
     page.screenshot(path=folder / f"{name}-{look}.png")
     context.close()
