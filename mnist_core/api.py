@@ -36,6 +36,7 @@ WAITING = 128  # pictures that wait for an answer
 TOGETHER = 16  # pictures that one thread answers at once
 THREADS = 2
 MAX_SIGNS = 100  # brackets, braces and commas in a body of JSON
+FROM_ADDRESSES = str.maketrans("-_", "+/")  # base64 as it is written where + and / have a meaning
 ASKED = 'Send {"image": "..."} with the picture in base64 or as a data URL.'
 
 SENTENCES = {
@@ -143,6 +144,7 @@ def build_api(
     async def predict(request: Request) -> JSONResponse:
         card = choose_card(cards(), request.query_params.get("model"))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = "image/jpeg" if kind == "image/jpg" else kind  # no registered name, and many use it
         if kind not in (*PICTURES, FORM, JSON, ""):
             told = f"Send a picture ({', '.join(PICTURES)}), {FORM} or {JSON}, and name it in Content-Type."
             raise HTTPException(415, told, {"Accept-Post": ", ".join((*PICTURES, FORM, JSON))})
@@ -225,12 +227,13 @@ def unpack_json(body: bytes) -> bytes:
     text = values.get("image") if isinstance(values, dict) else None
     if not isinstance(text, str):
         raise HTTPException(422, ASKED)
-    if text.startswith("data:"):
+    if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
+        if not head.lower().endswith(";base64"):
             raise HTTPException(422, "A data URL of a picture is written in base64.")
+    text = re.sub(r"\s+", "", text).rstrip("=").translate(FROM_ADDRESSES)
     try:
-        return base64.b64decode(re.sub(r"\s+", "", text), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         raise HTTPException(422, "The image is not in base64.") from None
 

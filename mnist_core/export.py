@@ -23,7 +23,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from mnist_core.architectures import SIDE, build
-from mnist_core.checkpoints import Card, write_atomically
+from mnist_core.checkpoints import CHECKPOINTS, Card, write_atomically
 from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
 from mnist_core.data import load_embedded_digits, load_mnist, mnist_is_here
@@ -126,7 +126,8 @@ def ensure_packages(form: Format) -> None:
 def ensure_place(out: Path, checkpoints: Path) -> None:
     if not out.parent.is_dir() or (out.exists() and not out.is_file()):
         raise CommandError(f"{out} is not a place for a file. Name another with --out.")
-    if out.suffix in (".safetensors", ".json", ".npz") and out.resolve().parent == checkpoints.resolve():
+    shelves = (checkpoints.resolve(), CHECKPOINTS.resolve())
+    if out.suffix in (".safetensors", ".json", ".npz") and out.resolve().parent in shelves:
         raise CommandError(f"{out} would take the place of a part of a checkpoint. Name another file with --out.")
 
 

@@ -223,7 +223,7 @@ def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, 
 
 
 def _read_table(table: _File) -> dict[str, str]:
-    """File -> label, as the CSV has them."""
+    """File -> label, as the CSV has them; of a file that it has with several, all of them, which are no label."""
     try:
         text = table.read(MAX_PICTURE_BYTES).decode("utf-8-sig", errors="replace")
         reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text))
@@ -231,8 +231,11 @@ def _read_table(table: _File) -> dict[str, str]:
         if not {"file", "label"} <= {*header}:
             raise ArchiveError(f"{table.name} does not begin with the line `file,label`.")
         file, label = header.index("file"), header.index("label")
-        rows = (row for row in reader if len(row) > max(file, label))
-        return {_path(row[file].strip()): row[label].strip() for row in rows if row[file].strip()}
+        labels: dict[str, dict[str, None]] = {}
+        for row in reader:
+            if len(row) > max(file, label) and row[file].strip():
+                labels.setdefault(_path(row[file].strip()), {})[row[label].strip()] = None
+        return {name: " and ".join(told) for name, told in labels.items()}
     except InkError as error:
         raise ArchiveError(f"{table.name} cannot be used. {error}") from None
     except csv.Error as error:

@@ -71,9 +71,15 @@ def client(serve):
         {"files": {"anything": ("seven", SEVEN)}, "data": {"note": "mine"}},
         {"json": {"image": base64.b64encode(SEVEN).decode()}},
         {"json": {"image": base64.encodebytes(SEVEN).decode()}},
+        {"json": {"image": base64.urlsafe_b64encode(SEVEN).decode().rstrip("=")}},
         {"json": {"image": "data:image/png;base64," + base64.b64encode(SEVEN).decode()}},
+        {"json": {"image": "DATA:IMAGE/PNG;BASE64," + base64.b64encode(SEVEN).decode()}},
+        {"content": SEVEN, "headers": {"Content-Type": "image/jpg"}},
     ],
-    ids=["raw", "bytes", "unnamed", "form", "form with more", "base64", "base64 in lines", "data URL"],
+    ids=[
+        *("raw", "bytes", "unnamed", "form", "form with more", "base64", "base64 in lines", "base64 for addresses"),
+        *("data URL", "data URL in capitals", "jpg"),
+    ],
 )
 def test_a_picture_is_answered_as_the_classifier_answers_it(client, tmp_path, request_parts):
     said = client.post("/api/predict", **request_parts)

@@ -99,6 +99,13 @@ def test_an_export_never_takes_the_place_of_a_checkpoint(save_untrained, tmp_pat
     assert main(["small", "--format", "safetensors", "--checkpoints", "."]) == 1
     assert "--out" in capsys.readouterr().err
     assert (tmp_path / "small.safetensors").read_bytes() == before
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    monkeypatch.setattr("mnist_core.export.CHECKPOINTS", shipped)
+    out = shipped / "house.safetensors"
+    assert main(["small", "--format", "safetensors", "--checkpoints", ".", "--out", str(out)]) == 1
+    assert "part of a checkpoint" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

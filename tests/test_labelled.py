@@ -77,13 +77,14 @@ def test_a_csv_gives_the_labels_wherever_it_lies():
 
 
 def test_wrong_labels_missing_rows_and_missing_files_are_told_by_name():
-    rows = "label,file\nnine,a.png\n12,b.png\n,c.png\n7,gone.png\n7,e.png\n"
-    pngs = {name: as_png(SEVEN) for name in ("a.png", "b.png", "c.png", "d.png", "e.png")}
+    rows = "label,file\nnine,a.png\n12,b.png\n,c.png\n7,gone.png\n7,e.png\n7,e.png\n1,f.png\n7,f.png\n"
+    pngs = {f"{name}.png": as_png(SEVEN) for name in "abcdef"}
     pictures = read_archive(pack({"labels.csv": rows, **pngs}))
     assert pictures.names == ["e.png"]
     told = reasons(pictures)
-    assert told.keys() == {"a.png", "b.png", "c.png", "d.png", "gone.png"}
+    assert told.keys() == {"a.png", "b.png", "c.png", "d.png", "f.png", "gone.png"}
     assert "'nine'" in told["a.png"]
+    assert "'1 and 7'" in told["f.png"]
     assert "no row" in told["d.png"]
 
 
