@@ -215,6 +215,18 @@ def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[Check
     return sorted(cards, key=lambda card: (order.get(card.name, len(order)), card.name)), errors
 
 
+def preferred_checkpoint(folder: Path = CHECKPOINTS) -> str:
+    """The name of the one to take unasked. One that is preferred is not passed over where it is broken: nobody would
+    know that another answers."""
+    if there := [name for name in PREFERRED if (Path(folder) / f"{name}.json").is_file()]:
+        return there[0]
+    cards, errors = list_checkpoints(folder)
+    if not cards:
+        missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
+        raise errors[0] if errors else missing
+    return cards[0].name
+
+
 def _read(name: str, folder: Path) -> tuple[Card, bytes]:
     ensure_name(name)
     card_path, weights_path = folder / f"{name}.json", folder / f"{name}.safetensors"

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
-from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint
+from mnist_core.checkpoints import CHECKPOINTS, Card, load_checkpoint, preferred_checkpoint
 from mnist_core.ink import Ink
 from mnist_core.preprocess import Pipeline, Step, Trace
 from mnist_core.verdicts import Judgement, Verdict, judge, softmax
@@ -91,14 +91,8 @@ class DigitClassifier:
 
     @classmethod
     def load(cls, name: str | None = None, folder: Path = CHECKPOINTS) -> Self:
-        """The checkpoint of that name, or else the first of the house that is there."""
-        if name is None:
-            cards, errors = list_checkpoints(folder)
-            if not cards:
-                missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
-                raise errors[0] if errors else missing
-            name = cards[0].name
-        return cls(*load_checkpoint(name, folder))
+        """The checkpoint of that name, or else the preferred one of those that are there."""
+        return cls(*load_checkpoint(name or preferred_checkpoint(folder), folder))
 
     def predict(self, ink: Ink) -> Prediction:
         """Ink is a path, bytes of a file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""

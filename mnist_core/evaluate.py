@@ -18,14 +18,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import Score, load_answers
+from mnist_core.checkpoints import Card, Score, load_answers
 from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
 from mnist_core.data import load_mnist
 from mnist_core.labelled import ArchiveError, read_folder, read_scans
 from mnist_core.preprocess import to_tensor
 from mnist_core.reviews import corrected
-from mnist_core.verdicts import softmax
+from mnist_core.verdicts import judge, shares_of_verdicts, softmax
 from mnist_core.words import as_code, percent, whole_number
 
 
@@ -283,12 +283,12 @@ def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Ans
     return Answers(str(folder), pictures.labels, logits, pictures.names)
 
 
-def report(name: str, answers: Answers, listed: int) -> dict:
+def report(card: Card, answers: Answers, listed: int) -> dict:
     """Every figure of the errors page; of the single mistakes the surest."""
     evaluation = evaluate(answers.labels, answers.logits)
     score, matrix, groups = accuracy(evaluation), confusion_matrix(evaluation), reliability(evaluation)
     figures = {
-        "model": name,
+        "model": card.name,
         "data": answers.what,
         "images": score.total,
         "mistakes": score.total - score.correct,
@@ -309,6 +309,8 @@ def report(name: str, answers: Answers, listed: int) -> dict:
     }
     if answers.what.startswith(DATA["mnist"]) and len(evaluation) == 10_000:
         figures["accuracy_by_corrected_labels"] = accuracy(corrected(evaluation)).accuracy
+    if card.limits:
+        figures["verdicts"] = shares_of_verdicts(judge(answers.logits, card.limits))
     return figures
 
 
@@ -322,7 +324,13 @@ def in_words(figures: dict) -> str:
     ]
     if "accuracy_by_corrected_labels" in figures:
         lines.append(f"{figures['accuracy_by_corrected_labels']:.2%} by the labels that reviewers corrected")
-    lines += [f"{100 * figures['calibration_error']:.2f} points expected calibration error", ""]
+    lines += [f"{100 * figures['calibration_error']:.2f} points expected calibration error"]
+    if verdicts := figures.get("verdicts"):
+        lines.append(
+            f"{verdicts['not a digit']:.2%} turned away as no digit and {verdicts['unsure']:.2%} unsure, "
+            "whose likeliest digit counts above all the same"
+        )
+    lines.append("")
     lines.append("digit  precision  recall      F1  images")
     for row in figures["digits"]:
         lines.append("{digit:5}  {precision:9.4f}  {recall:.4f}  {f1:.4f}  {support:6,}".format(**row))
@@ -340,7 +348,8 @@ def in_words(figures: dict) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m mnist_core.evaluate",
-        description="How well a model reads labelled images: the figures of the errors page.",
+        description="How well a model reads labelled images: the figures of the errors page. The likeliest digit "
+        "counts, also where the model is unsure or would turn an image away; how often that is stands beside.",
     )
     parser.add_argument("name", metavar="NAME", help="the model")
     parser.add_argument(
@@ -366,7 +375,7 @@ def main(arguments: list[str] | None = None) -> int:
             answers = ask_folder(classifier, options.folder, faults)
         else:
             answers = ask(classifier, options.data or "mnist", options.checkpoints)
-        figures = report(classifier.card.name, answers, options.mistakes)
+        figures = report(classifier.card, answers, options.mistakes)
         print(json.dumps(figures) if options.json else in_words(figures))
         return 1 if faults.count else 0
 

@@ -486,7 +486,8 @@ def train(options: argparse.Namespace) -> Card | None:
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate", "seed")}
     recipe = options.recipe or RECIPES[options.architecture]
     recipe = replace(recipe, **{k: v for k, v in chosen.items() if v is not None})
-    name = options.name or usual_name(recipe.architecture, options.data, tuned=options.recipe is not None)
+    tuned = options.recipe is not None or recipe != RECIPES[recipe.architecture]
+    name = options.name or usual_name(recipe.architecture, options.data, tuned)
     device = choose_device(options.device)
     if distributed := "RANK" in os.environ:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

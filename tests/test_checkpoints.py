@@ -229,6 +229,14 @@ def test_a_bad_checkpoint_is_named_with_its_reason_and_hides_no_good_one(save_un
     assert DigitClassifier.load(folder=tmp_path).card.name == "good"
 
 
+def test_a_broken_preferred_checkpoint_is_told_and_no_other_answers_in_its_place(save_untrained, tmp_path):
+    save_untrained("house")
+    save_untrained("mlp")
+    (tmp_path / "house.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="house.safetensors is not the file its card describes"):
+        DigitClassifier.load(folder=tmp_path)
+
+
 def test_a_card_that_may_not_be_read_is_told_without_the_folder_that_it_lies_in(save_untrained, tmp_path, monkeypatch):
     save_untrained("mine")
 

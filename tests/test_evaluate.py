@@ -12,7 +12,7 @@ import sklearn.metrics
 from PIL import Image
 from sklearn.calibration import calibration_curve
 
-from mnist_core.checkpoints import list_checkpoints, load_checkpoint
+from mnist_core.checkpoints import list_checkpoints, load_answers, load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.evaluate import (
     ORDERS,
@@ -37,6 +37,7 @@ from mnist_core.evaluate import (
 from mnist_core.labelled import read_folder
 from mnist_core.preprocess import to_tensor
 from mnist_core.strokes import place, render
+from mnist_core.verdicts import judge
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +349,13 @@ def test_the_command_tells_the_accuracy_of_the_card_for_what_the_model_was_teste
     assert (figures["accuracy"], figures["low"], figures["high"]) == (card.test.accuracy, card.test.low, card.test.high)
     assert figures["accuracy_by_corrected_labels"] > 0.9
     assert len(figures["surest_mistakes"]) == 3
+    verdicts = [judgement.verdict for judgement in judge(load_answers(card)[1], card.limits)]
+    told = {"unsure": verdicts.count("unsure") / 10_000, "not a digit": verdicts.count("not a digit") / 10_000}
+    assert 0 < told["not a digit"] < told["unsure"]
+    assert {verdict: figures["verdicts"][verdict] for verdict in told} == told
+    assert main([card.name]) == 0
+    line = f"{told['not a digit']:.2%} turned away as no digit and {told['unsure']:.2%} unsure"
+    assert line in capsys.readouterr().out
 
 
 def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):

@@ -50,9 +50,11 @@ def test_every_network_is_exported_as_one_file_for_batches_of_any_size(
         np.testing.assert_allclose(run(few[:count]), infer(model, few[:count]), atol=1e-4)
 
 
+@pytest.mark.parametrize("architecture", ["batchnorm_cnn", "house"])
 @pytest.mark.parametrize("form", INSTALLED)
-def test_the_lines_of_the_readme_run_each_export(save_untrained, tmp_path, monkeypatch, few, form):
-    save_untrained("batchnorm_cnn", "batchnorm_cnn", folder=tmp_path)
+def test_the_lines_of_the_readme_run_each_export(save_untrained, tmp_path, monkeypatch, few, form, architecture):
+    arguments = {"folded": True} if architecture == "house" else {}
+    save_untrained("batchnorm_cnn", architecture, folder=tmp_path, **arguments)
     (away := tmp_path / "away").mkdir()
     monkeypatch.chdir(away)
     assert main(["batchnorm_cnn", "--format", form, "--checkpoints", str(tmp_path)]) == 0

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -424,6 +425,13 @@ def test_a_batch_of_more_images_than_there_are_is_told(tmp_path, fails_in_a_sent
 def test_a_run_whose_loss_explodes_is_told_what_to_try(tmp_path, fails_in_a_sentence):
     arguments = [*QUICK, "--epochs", "2", "--learning-rate", "1e30", "--out", str(tmp_path)]
     fails_in_a_sentence(arguments, "Try a lower --learning-rate", before_the_first_epoch=False)
+
+
+@pytest.mark.parametrize(("changed", "name"), [(["--epochs", "1"], "mlp_tuned_embedded"), ([], "mlp_embedded")])
+def test_only_the_shipped_recipe_takes_the_shipped_name(tmp_path, monkeypatch, changed, name):
+    monkeypatch.setitem(RECIPES, "mlp", replace(RECIPES["mlp"], epochs=2))
+    assert main(["--architecture", "mlp", "--data", "embedded", "--out", str(tmp_path), *changed]) == 0
+    assert load_checkpoint(name, tmp_path)[1].recipe["epochs"] == (1 if changed else 2)
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
