@@ -218,8 +218,9 @@ def list_checkpoints(folder: Path = CHECKPOINTS) -> tuple[list[Card], list[Check
 def preferred_checkpoint(folder: Path = CHECKPOINTS) -> str:
     """The name of the one to take unasked. One that is preferred is not passed over where it is broken: nobody would
     know that another answers."""
-    if there := [name for name in PREFERRED if (Path(folder) / f"{name}.json").is_file()]:
-        return there[0]
+    there = {path.stem for path in Path(folder).glob("*.json")}
+    if preferred := [name for name in PREFERRED if name in there]:
+        return preferred[0]
     cards, errors = list_checkpoints(folder)
     if not cards:
         missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")

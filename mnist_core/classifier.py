@@ -1,8 +1,8 @@
 """The public face: ink in, a prediction out."""
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
-from mnist_core.checkpoints import CHECKPOINTS, Card, load_checkpoint, preferred_checkpoint
+from mnist_core.checkpoints import CHECKPOINTS, Card, Limits, load_checkpoint, preferred_checkpoint
 from mnist_core.ink import Ink
 from mnist_core.preprocess import Pipeline, Step, Trace
-from mnist_core.verdicts import Judgement, Verdict, judge, softmax
+from mnist_core.verdicts import Verdict, judge, softmax
 from mnist_core.words import with_article
 
 
@@ -118,29 +118,36 @@ class DigitClassifier:
         started = time.perf_counter()
         logits = infer(self.model, torch.stack([t.tensor for t in written])) if written else np.zeros((0, DIGITS))
         each = 1000 * (time.perf_counter() - started) / max(1, len(written))
-        answers = iter(zip(judge(logits, self.card.limits), softmax(logits), strict=True))
+        answers = iter(conclude(logits, [trace.image for trace in written], self.card.limits))
         return [
             Prediction("blank", np.zeros(DIGITS), trace.image, trace.blank, preprocess_milliseconds=trace.milliseconds)
             if trace.blank
-            else self._prediction(*next(answers), trace, each)
+            else replace(next(answers), preprocess_milliseconds=trace.milliseconds, network_milliseconds=each)
             for trace in traces
         ]
 
     def probabilities(self, tensors: Tensor) -> np.ndarray:
         return softmax(infer(self.model, tensors))
 
-    @staticmethod
-    def _prediction(judgement: Judgement, probabilities: np.ndarray, trace: Trace, milliseconds: float) -> Prediction:
-        verdict, candidates = judgement
-        first, second = map(with_article, np.argsort(-probabilities, kind="stable")[:2])
-        reason = {
-            "digit": "",
-            "unsure": f"It looks much like {first} and like {second}."
-            if len(candidates) > 1
-            else f"It comes nearest to {first}, but few people write one like this.",
-            "not a digit": f"It is unlike all ten digits; {first} comes nearest.",
-        }[verdict]
-        return Prediction(verdict, probabilities, trace.image, reason, candidates, trace.milliseconds, milliseconds)
+
+def conclude(logits: np.ndarray, images: Sequence[np.ndarray], limits: Limits | None) -> list[Prediction]:
+    """What a model of these limits means by its logits for each of the images."""
+    rows = zip(judge(logits, limits), softmax(logits), images, strict=True)
+    return [
+        Prediction(verdict, shares, image, _reason(verdict, candidates, shares), candidates)
+        for (verdict, candidates), shares, image in rows
+    ]
+
+
+def _reason(verdict: Verdict, candidates: tuple[int, ...], probabilities: np.ndarray) -> str:
+    first, second = map(with_article, np.argsort(-probabilities, kind="stable")[:2])
+    if verdict == "digit":
+        return ""
+    if verdict == "not a digit":
+        return f"It is unlike all ten digits; {first} comes nearest."
+    if len(candidates) > 1:
+        return f"It looks much like {first} and like {second}."
+    return f"It comes nearest to {first}, but few people write one like this."
 
 
 def use_one_thread() -> None:

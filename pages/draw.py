@@ -4,34 +4,23 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core import DigitClassifier, InkError, Prediction
-from mnist_core.evaluate import accuracy, confusion_matrix
+from mnist_core.evaluate import confusion_matrix
 from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, is_own, show_examples
+from pages.parts.desk import DRAW, choose_ink, is_own, show_examples, show_sign
 from pages.parts.pictures import npy, zipped
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
 PICTURE_IS_EMPTY = "A picture of one digit is read best: dark ink on light paper, or the other way round."
 
 
-def large(prediction: Prediction) -> str:
-    """The answer in one sign: a digit, one with a question mark, or none."""
-    return {
-        "blank": ":gray[–]",
-        "not a digit": ":gray[?]",
-        "unsure": f":blue[{prediction.digit}]:gray[?]",
-        "digit": f":blue[{prediction.digit}]",
-    }[prediction.verdict]
-
-
 def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
     says, sees = st.columns([3, 2])
     with says:
-        st.header(large(prediction), anchor=False)
-        st.markdown(f"**{prediction.in_words}**")
+        show_sign(prediction)
         if prediction.verdict == "blank":
             paper = st.session_state[state.SOURCE] == DRAW
             st.caption(PAPER_IS_EMPTY if paper else PICTURE_IS_EMPTY)
@@ -79,7 +68,7 @@ def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) ->
 def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
     """Was this right? The visitor's word goes onto the scorecard of this visit."""
 
-    def judge(label: int) -> None:
+    def judge(label: int | None) -> None:
         confidence = None if turned_away else prediction.confidence
         judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, prediction.image)
         state.judge(judged, ink, own)
@@ -87,26 +76,28 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
     turned_away, own = prediction.digit is None, is_own()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.judged(ink, classifier.card.name)
-        if judged:
-            st.markdown(f"Counted as {with_article(judged.label)}{' that was turned away' * turned_away}.")
-        elif turned_away:
-            st.markdown("Is it a digit all the same?")
-        else:
-            st.markdown("Was this right?")
-        if not turned_away:
-            st.button(
-                "Yes",
-                icon=":material/check:",
-                on_click=judge,
-                args=[prediction.digit],
-                key="right",
-                disabled=judged is not None,
-            )
-        with st.popover("It is a digit" if turned_away else "It is another digit", icon=":material/edit:"):
+        st.markdown(_counted(judged) if judged else "Was this right?")
+        st.button(
+            "Yes",
+            icon=":material/check:",
+            on_click=judge,
+            args=[prediction.digit],
+            key="right",
+            disabled=judged is not None,
+        )
+        with st.popover("It is a digit" if turned_away else "It is something else", icon=":material/edit:"):
             st.caption("What did you write?")
             with st.container(horizontal=True, gap="xxsmall"):
                 for digit in range(10):
                     st.button(str(digit), on_click=judge, args=[digit], key=f"is_{digit}")
+                if not turned_away:
+                    st.button("No digit", on_click=judge, args=[None], key="is_none")
+
+
+def _counted(judged: state.Judged) -> str:
+    if judged.label is None:
+        return "Counted as rightly turned away." if judged.digit is None else "Counted as no digit."
+    return f"Counted as {with_article(judged.label)}{' that was turned away' if judged.digit is None else ''}."
 
 
 def show_downloads(trace: Trace) -> None:
@@ -154,12 +145,13 @@ def show_scorecard() -> None:
     table = pd.DataFrame(
         [{"label": j.label, "digit": j.digit, "confidence": j.confidence, "model": j.model} for j in judged],
         index=range(1, len(judged) + 1),  # as the files of the drawings are numbered
-    ).astype({"digit": "Int64"})  # a digit that was turned away has none, and counts as not right
-    score, read = accuracy(table), table.dropna(subset="digit").astype({"digit": int})
+    ).astype({"label": "Int64", "digit": "Int64"})  # what is no digit has no label, and what was turned away no digit
+    right = pd.Series([j.label == j.digit for j in judged], table.index)
+    read = table.dropna(subset=["label", "digit"]).astype({"label": int, "digit": int})
     matrix, digits = st.columns(2)
     with matrix:
-        away = f", {len(table) - len(read)} turned away" if len(read) < len(table) else ""
-        st.markdown(f"**{score.correct} of {score.total} right** ({score.accuracy:.0%}){away}")
+        away = f", {count} turned away" if (count := table["digit"].isna().sum()) else ""
+        st.markdown(f"**{right.sum()} of {len(right)} right** ({right.mean():.0%}){away}")
         st.plotly_chart(
             confusion_chart(confusion_matrix(read)),
             key="scores",
@@ -168,8 +160,8 @@ def show_scorecard() -> None:
         )
     with digits:
         st.markdown("**Digit by digit**")
-        right = (table["digit"] == table["label"]).fillna(False)
-        by_digit = right.groupby(table["label"]).agg(["size", "mean"]).reset_index()
+        drawn = table["label"].astype("string").fillna("none")
+        by_digit = right.groupby(drawn).agg(["size", "mean"]).reset_index()
         by_digit.columns = ["Digit", "Drawn", "Read right"]
         st.dataframe(
             by_digit,
@@ -182,7 +174,8 @@ def show_scorecard() -> None:
             "Scores as CSV", table.to_csv(index_label="drawing"), "scores.csv", "text/csv", on_click="ignore"
         )
         names = [
-            f"{number:03d}-label-{j.label}-{'turned-away' if j.digit is None else f'read-{j.digit}'}.png"
+            f"{number:03d}-label-{'none' if j.label is None else j.label}-"
+            f"{'turned-away' if j.digit is None else f'read-{j.digit}'}.png"
             for number, j in zip(table.index, judged, strict=True)
         ]
         st.download_button(

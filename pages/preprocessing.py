@@ -14,7 +14,7 @@ from mnist_core.verdicts import judge, softmax
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
-from pages.parts.desk import choose_ink, read_link, show_examples, write_link
+from pages.parts.desk import choose_ink, read_link, show_examples, show_sign, write_link
 from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
@@ -335,8 +335,7 @@ def show_further(
 
 
 def show_verdict(prediction: Prediction, changed: bool) -> None:
-    st.header(f":blue[{prediction.digit}]" if prediction.digit is not None else ":gray[–]", anchor=False)
-    st.markdown(f"**{prediction.in_words}**")
+    show_sign(prediction)
     st.caption("With the settings changed below." if changed else "With the usual settings.")
 
 

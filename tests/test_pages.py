@@ -167,8 +167,8 @@ def test_an_eight_is_named_with_the_right_article():
 
 def test_a_drawing_that_two_models_were_asked_about_is_one_drawing_with_the_last_word():
     app = open_app().run()
-    app.button(key="example 9").click().run()
-    app.button(key="right").click().run()
+    bring_seven(app)
+    app.run().button(key="right").click().run()
     app.selectbox(key="model").set_value("mlp").run()
     app.button(key="is_4").click().run()
     assert drawn(app) == [4]
@@ -182,13 +182,19 @@ def test_a_drawing_that_two_models_were_asked_about_is_one_drawing_with_the_last
 
 def test_a_sample_is_judged_and_is_nobodys_drawing():
     app = open_app()
-    app.session_state[state.SOURCE] = "Upload"
-    app.session_state["brought"] = state.Brought("mine.png", png(SEVEN[..., 0] / 255))
+    bring_seven(app)
     app.run().button(key="right").click().run()
     app.segmented_control(key=state.SOURCE).set_value("Sample").run()
     app.button(key="is_3").click().run()
     assert [label for label, _ in scores(app)] == [7, 3]
     assert drawn(app) == [7]
+
+
+def test_an_example_is_judged_and_is_nobodys_drawing():
+    app = open_app().run()
+    app.button(key="example 9").click().run()
+    app.button(key="right").click().run()
+    assert (scores(app), drawn(app)) == ([(9, 9)], [])
 
 
 def test_the_scores_are_numbered_as_the_drawings_in_the_archive(monkeypatch):
@@ -204,12 +210,19 @@ def test_the_scores_are_numbered_as_the_drawings_in_the_archive(monkeypatch):
         assert archive.namelist() == ["001-label-9-read-9.png", "002-label-7-read-7.png"]
 
 
-def scores(app: AppTest) -> list[tuple[int, int | None]]:
+def bring_seven(app: AppTest) -> None:
+    """A picture of a 7 that the visitor has uploaded."""
+    app.session_state[state.SOURCE] = "Upload"
+    app.session_state["brought"] = state.Brought("mine.png", png(SEVEN[..., 0] / 255))
+
+
+def scores(app: AppTest) -> list[tuple[int | None, int | None]]:
     return [(judged.label, judged.digit) for judged in app.session_state["scorecard"].values()]
 
 
 def drawn(app: AppTest) -> list[int]:
-    return [judged.label for judged in app.session_state["own drawings"].values()]
+    kept = app.session_state["own drawings"] if "own drawings" in app.session_state else {}
+    return [judged.label for judged in kept.values()]
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not a digit"])
@@ -229,8 +242,6 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
         app.button(key="example 5").click().run()
-        assert any(text.value == "Is it a digit all the same?" for text in app.markdown)
-        assert "right" not in [button.key for button in app.button]
         app.button(key="is_5").click().run()
     assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
     assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
@@ -238,7 +249,24 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
     app.button(key="right").click().run()
     assert scores(app) == [(5, None), (9, 9)]
     assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
-    assert app.dataframe[-1].value.values.tolist() == [[5, 1, 0.0], [9, 1, 1.0]]
+    assert app.dataframe[-1].value.values.tolist() == [["5", 1, 0.0], ["9", 1, 1.0]]
+    assert not app.exception
+
+
+def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is_read(monkeypatch):
+    nothing = Prediction("not a digit", np.full(10, 0.1), BLANK)
+    app = open_app().run()
+    with monkeypatch.context() as patch:
+        patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
+        app.button(key="example Letter A").click().run()
+        app.button(key="right").click().run()
+    assert any(text.value == "Counted as rightly turned away." for text in app.markdown)
+    app.button(key="example 9").click().run()
+    app.button(key="is_none").click().run()
+    assert any(text.value == "Counted as no digit." for text in app.markdown)
+    assert scores(app) == [(None, None), (None, 9)]
+    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
+    assert app.dataframe[-1].value.values.tolist() == [["none", 2, 0.5]]
     assert not app.exception
 
 

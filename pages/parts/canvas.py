@@ -54,7 +54,7 @@ def to_drawing(strokes: Strokes, widths: Sequence[float]) -> state.Drawing:
     drawn = (render(written, width) for width, written in pens.items())
     file = io.BytesIO()
     Image.fromarray(functools.reduce(np.minimum, drawn)).save(file, "PNG")
-    return state.Drawing(paths, file.getvalue())
+    return state.Drawing(paths, file.getvalue(), own=False)
 
 
 def _path(stroke: Strokes, width: float) -> dict:

@@ -109,8 +109,7 @@ def matrix_difference_chart(difference: np.ndarray, names: tuple[str, str], pres
         for i, row in enumerate(difference)
     ]
     numbers = np.vectorize(lambda count: f"{count:+d}" if count else "")(difference)
-    below, _, above = (f"rgb{colour}" for colour in BELOW_AND_ABOVE)
-    colours = _two_sided(below, "#9fd0d4", "#e3c48f", above)
+    colours = _two_sided("#4fa3aa", "#9fd0d4", "#e3c48f", "#c98a33")
     return _digit_matrix(depth, numbers, words, colours, pressable, "labelled")
 
 

@@ -61,10 +61,13 @@ class Answered:
 
 
 def about(card: Card, data: str) -> str:
-    """What the images are, and whether the model knows them already."""
+    """What the images are, whether the model knows them already, and how it is judged by them."""
+    said = [WHAT[data]]
     if data == SCANS and card.data != "mnist":
-        return f"{WHAT[data]} {card.name} learned from most of them, so that they say little about it."
-    return WHAT[data]
+        said.append(f"{card.name} learned from most of them, so that they say little about it.")
+    if card.limits:
+        said.append("The likeliest digit counts, also where the model would be unsure or turn an image away.")
+    return " ".join(said)
 
 
 def choose_data() -> str:

@@ -4,6 +4,7 @@ from functools import cache
 
 import streamlit as st
 
+from mnist_core import Prediction
 from mnist_core.pictures import png
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
@@ -33,7 +34,6 @@ def show_ways(name: str, content: bytes) -> None:
 def _bring_image(name: str, content: bytes) -> None:
     state.bring(name, content, own=False)
     state.put_back({state.SOURCE: UPLOAD})
-    state.close_image()
 
 
 def choose_ink() -> bytes | None:
@@ -54,9 +54,9 @@ def choose_ink() -> bytes | None:
 
 
 def is_own() -> bool:
-    """Whether the ink on the desk is the visitor's, and not out of a set of images."""
+    """Whether the ink on the desk is the visitor's, and not an example, a link's or out of a set of images."""
     source = st.session_state[state.SOURCE]
-    return source != SAMPLE and (source == DRAW or state.brought().own)
+    return source != SAMPLE and (state.board().now.own if source == DRAW else state.brought().own)
 
 
 def read_link() -> None:
@@ -86,6 +86,18 @@ def write_link() -> None:
         state.write_link(name, word)
 
 
+def show_sign(prediction: Prediction) -> None:
+    """The answer in one sign, a digit, one with a question mark, or none, and in words."""
+    sign = {
+        "blank": ":gray[–]",
+        "not a digit": ":gray[?]",
+        "unsure": f":blue[{prediction.digit}]:gray[?]",
+        "digit": f":blue[{prediction.digit}]",
+    }
+    st.header(sign[prediction.verdict], anchor=False)
+    st.markdown(f"**{prediction.in_words}**")
+
+
 def _choose_drawing() -> bytes | None:
     st.caption("With mouse, pen or finger, any size, anywhere.")
     show_canvas(st.session_state.get(state.PEN, 16))
@@ -97,18 +109,20 @@ def _choose_drawing() -> bytes | None:
 
 
 def _choose_picture(source: str) -> bytes | None:
-    # The widgets' own memory ends with the page, and a file must be taken in once, not on every rerun.
+    # The widgets' own memory ends with the page, and a file must be taken in once, not on every rerun. What was put
+    # away leaves them only with their key.
+    key = f"{source} {state.put_away_times()}"
     if source == UPLOAD:
         st.file_uploader(
             f"A picture of one digit, {UPLOAD_LIMIT} MB at most",
             UPLOADS,
-            key="upload",
+            key=key,
             max_upload_size=UPLOAD_LIMIT,
             on_change=_take_in,
-            args=["upload"],
+            args=[key],
         )
     else:
-        st.camera_input("One digit on paper", key="camera", on_change=_take_in, args=["camera"])
+        st.camera_input("One digit on paper", key=key, on_change=_take_in, args=[key])
     if not (brought := state.brought()):
         return None
     with st.container(horizontal=True, vertical_alignment="center"):

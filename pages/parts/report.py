@@ -72,7 +72,13 @@ def facts(answers: Answered) -> list[str]:
 
 
 def digit_by_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
-    return per_digit(evaluation).set_axis(["Digit", "Precision", "Recall", "F1", "Images"], axis=1)
+    """Empty cells where a digit was never answered or never there: what a 0 says there is no fault of the model."""
+    table = per_digit(evaluation)
+    answered = table["digit"].isin(evaluation["digit"])
+    there = table["support"] > 0
+    table["precision"] = table["precision"].where(answered)
+    table[["recall", "f1"]] = table[["recall", "f1"]].where(there)
+    return table.set_axis(["Digit", "Precision", "Recall", "F1", "Images"], axis=1)
 
 
 def whole_report(
@@ -178,7 +184,7 @@ def _words(markdown: str) -> str:
 
 
 def _table(table: pd.DataFrame) -> str:
-    return f'<div class="wide">{table.to_html(index=False, float_format="{:.4f}".format, border=0)}</div>'
+    return f'<div class="wide">{table.to_html(index=False, float_format="{:.4f}".format, na_rep="–", border=0)}</div>'
 
 
 def _chart(figure: go.Figure, shows: str, first: bool = False) -> str:

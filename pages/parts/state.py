@@ -28,6 +28,7 @@ class Drawing:
 
     strokes: tuple[dict, ...] = ()
     png: bytes = b""
+    own: bool = True  # false where the visitor has added nothing to an example or a link's drawing
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Brought:
 class Judged:
     """One answer that the visitor has judged."""
 
-    label: int
+    label: int | None  # none where the visitor says that it is no digit
     digit: int | None  # none where the drawing was turned away
     confidence: float | None
     model: str
@@ -190,6 +191,11 @@ def brought() -> Brought | None:
 
 def put_away() -> None:
     st.session_state.pop("brought", None)
+    st.session_state["put away"] = put_away_times() + 1
+
+
+def put_away_times() -> int:
+    return st.session_state.get("put away", 0)
 
 
 def trace(ink: bytes, pipeline: Pipeline) -> Trace:
@@ -210,8 +216,8 @@ def scorecard() -> list[Judged]:
 
 
 def own_drawings() -> list[Judged]:
-    """The visitor's own ink among what was judged: each once, as it was judged last."""
-    return list(_own_judgements().values())
+    """The visitor's own digits among what was judged: each once, as it was judged last."""
+    return [judged for judged in _own_judgements().values() if judged.label is not None]
 
 
 def judge(judged: Judged, ink: bytes, own: bool) -> None:

@@ -176,7 +176,7 @@ def test_the_judged_answers_become_a_score_to_take_away(open_page):
     button(page, "example-1").click()
     expect(answer(page)).to_have_text("1")
     settle(page)
-    count_as(page, 4, "It is another digit", "Counted as a 4")
+    count_as(page, 4, "It is something else", "Counted as a 4")
     page.get_by_text("Scorecard of this visit").click()
     expect(page.get_by_text("1 of 2 right")).to_be_visible()
     with page.expect_download() as download:
