@@ -37,6 +37,7 @@ TOGETHER = 16  # pictures that one thread answers at once
 THREADS = 2
 MAX_SIGNS = 100  # brackets, braces and commas in a body of JSON
 FROM_ADDRESSES = str.maketrans("-_", "+/")  # base64 as it is written where + and / have a meaning
+NAMED = "The model is named in the address, as ?model=NAME."
 ASKED = 'Send {"image": "..."} with the picture in base64 or as a data URL.'
 
 SENTENCES = {
@@ -142,6 +143,8 @@ def build_api(
     desk = desk or Desk(load)
 
     async def predict(request: Request) -> JSONResponse:
+        if request.query_params.keys() - {"model"}:
+            raise HTTPException(422, "The one parameter that this address takes is ?model=NAME.")
         card = choose_card(cards(), request.query_params.get("model"))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         kind = "image/jpeg" if kind == "image/jpg" else kind  # no registered name, and many use it
@@ -208,6 +211,8 @@ async def unpack_form(headers: Headers, body: bytes) -> bytes:
         told = error.message if boundary else "Its Content-Type names no boundary."
         raise HTTPException(400, f"The form cannot be read: {told}") from None
     try:
+        if any(isinstance(part, str) for part in form.getlist("model")):
+            raise HTTPException(422, NAMED)
         for _, part in form.multi_items():
             if isinstance(part, UploadFile):
                 return await part.read()
@@ -224,6 +229,8 @@ def unpack_json(body: bytes) -> bytes:
         values = json.loads(body)
     except ValueError:
         raise HTTPException(400, "The body is not JSON.") from None
+    if isinstance(values, dict) and "model" in values:
+        raise HTTPException(422, NAMED)
     text = values.get("image") if isinstance(values, dict) else None
     if not isinstance(text, str):
         raise HTTPException(422, ASKED)

@@ -52,7 +52,7 @@ ERRORS = {
     408: "The body took too long to arrive.",
     413: f"The body has more than {MAX_BODY // 1_000_000} MB.",
     415: "The body is of a kind that is not taken.",
-    422: "There is no picture in the body, or none that can be read.",
+    422: "There is no picture in the body, or none that can be read; or the model is not named as ?model=NAME.",
     500: "This should not have happened; the server's log says more.",
     503: "There is no model, or too many pictures are waiting; Retry-After says when to come again.",
 }
@@ -82,7 +82,7 @@ def describe(models: list[str]) -> dict:
             {
                 "name": "model",
                 "in": "query",
-                "description": "The first of /api/models where it is not given.",
+                "description": "The first of /api/models where it is not given. In the body it is refused.",
                 "schema": {"type": "string", "enum": models},
             }
         ],
