@@ -34,8 +34,9 @@ def load(card: Card) -> DigitClassifier:
     return loaders.load_classifier(card)
 
 
-# Other sites whose pages may ask, separated by spaces; none unless named.
-origins = os.environ.get("API_CORS_ORIGINS", "").split()
+# Other sites whose pages may ask, separated by spaces or commas; none unless named.
+# A browser ends a site's name without a stroke.
+origins = [site.rstrip("/") for site in os.environ.get("API_CORS_ORIGINS", "").replace(",", " ").split()]
 api = build_api(cards, load, origins)
 routes = Router([Route("/api", api), Mount("/api", api)])
 

@@ -364,7 +364,7 @@ def test_one_command_serves_dashboard_and_routes(command, tmp_path):
             cwd=ROOT,
             stdout=log,
             stderr=log,
-            env={**os.environ, "API_CORS_ORIGINS": "https://there.example"},
+            env={**os.environ, "API_CORS_ORIGINS": "https://here.example/,https://there.example/"},
         ) as server,
     ):
         try:
