@@ -43,8 +43,17 @@ def is_picture(name: str) -> bool:
 
 
 def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterator[str]:
-    """Every file in a folder, however deep; folders that cannot be opened are told with the reason."""
-    for place, folders, names in os.walk(folder, onerror=lambda e: tell(str(e.filename), f"{e.strerror}.")):
+    """Every file in a folder, however deep; folders that cannot be opened are told with the reason.
+
+    A link to a folder is followed, unless the walk has been there, so that links in a circle end.
+    """
+    seen: set[str] = set()
+    walk = os.walk(folder, onerror=lambda e: tell(str(e.filename), f"{e.strerror}."), followlinks=True)
+    for place, folders, names in walk:
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)

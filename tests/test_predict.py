@@ -74,6 +74,17 @@ def test_a_folder_is_read_in_order_however_deep_and_what_is_broken_is_told_by_na
     assert status == 1
 
 
+def test_a_link_to_a_folder_is_followed_and_links_in_a_circle_end(pictures, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "elsewhere").symlink_to(pictures / "b")
+    (linked / "itself").symlink_to(linked)
+    (pictures / "b" / "back").symlink_to(linked)
+    faults = Faults()
+    found = [Path(path).relative_to(linked).as_posix() for path in predict.find_pictures([str(linked)], faults)]
+    assert (found, faults.count) == (["elsewhere/seven.JPG", "elsewhere/deep/seven.webp"], 0)
+
+
 def test_the_answers_are_those_of_the_classifier(ask, pictures, models):
     prediction = DigitClassifier.load("small", models).predict(pictures / "seven.png")
     status, out, err = ask(pictures / "seven.png", "--json", "--top", 4)
