@@ -36,10 +36,10 @@ class InkError(Exception):
     """Ink that cannot be read; the message says why, in a sentence for the person who brought it."""
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file of this name is one of FORMATS, as far as a name can tell; what programs hide is none."""
-    suffix = Path(name).suffix.lower()
-    return not name.startswith(".") and Image.registered_extensions().get(suffix) in FORMATS
+def is_picture(path: str) -> bool:
+    """Whether a file is one of FORMATS, as far as its name can tell; what programs hide is none."""
+    file = Path(path)
+    return not file.name.startswith(".") and Image.registered_extensions().get(file.suffix.lower()) in FORMATS
 
 
 def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterator[str]:

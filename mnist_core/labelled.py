@@ -19,7 +19,7 @@ from PIL import Image
 
 from mnist_core.architectures import SIDE
 from mnist_core.data import Labelled, load_embedded_digits
-from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in
+from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_picture
 from mnist_core.preprocess import Pipeline, Trace
 from mnist_core.words import brief, printable
 
@@ -192,16 +192,19 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 
 def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, int]]:
-    """The pictures that have a label, from the CSV where there is one and from their folders where there is none."""
+    """The pictures that have a label, from the CSV where there is one and from their folders where there is none.
+
+    What has none and is no picture by its name is passed over: a README beside the folders.
+    """
     files = [file for file in files if not _is_litter(file.path)]
     tables = [file for file in files if file.path.lower().endswith(".csv")]
     pictures = [file for file in files if not file.path.lower().endswith(".csv")]
     if not tables:
         for file in pictures:
-            if (label := _folder_label(file.path)) is None:
-                skipped.append(Skipped(file.name, "It lies in no folder named 0 to 9."))
-            else:
+            if (label := _folder_label(file.path)) is not None:
                 yield file, label
+            elif is_picture(file.path):
+                skipped.append(Skipped(file.name, "It lies in no folder named 0 to 9."))
         return
     table, *others = sorted(tables, key=lambda file: (file.path.count("/"), file.path))
     for other in others:
@@ -213,7 +216,8 @@ def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, 
         below = _below(file.path, folder)
         row = below if below in rows else file.path
         if row not in rows:
-            skipped.append(Skipped(file.name, f"It has no row in {table.name}."))
+            if is_picture(file.path):
+                skipped.append(Skipped(file.name, f"It has no row in {table.name}."))
         elif not re.fullmatch("[0-9]", label := rows.pop(row)):
             skipped.append(Skipped(file.name, f"Its label is {brief(label)!r}, which is no digit."))
         else:
@@ -262,6 +266,6 @@ def _below(path: str, folder: PurePosixPath) -> str:
 
 
 def _is_litter(path: str) -> bool:
-    """What file managers leave in an archive and nobody put there."""
+    """What programs hide or file managers leave in an archive, and nobody put there."""
     parts = path.split("/")
-    return "__MACOSX" in parts or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini") or parts[-1].startswith("._")
+    return "__MACOSX" in parts or parts[-1] in ("Thumbs.db", "desktop.ini") or parts[-1].startswith(".")

@@ -43,7 +43,7 @@ def find_pictures(paths: list[str], faults: Faults) -> Iterator[str]:
             continue
         empty = True
         for file in files_in(path, faults.tell):
-            if is_picture(os.path.basename(file)):
+            if is_picture(file):
                 empty = False
                 yield file
         if empty:

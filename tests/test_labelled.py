@@ -107,6 +107,13 @@ def test_what_cannot_be_read_is_told_and_the_rest_counts():
     assert all(told.values())
 
 
+@pytest.mark.parametrize("table", [{}, {"labels.csv": "file,label\n7/a.png,7\n7/scan,7\n"}])
+def test_what_is_hidden_or_has_neither_label_nor_the_name_of_a_picture_is_passed_over(table):
+    names = ("7/.hid.png", "7/.gitkeep", ".a.png", "README.md", "code/notes.txt", "7/a.png", "7/scan")
+    pictures = read_archive(pack({name: as_png(SEVEN) for name in names} | table))
+    assert (sorted(pictures.names), pictures.skipped) == (["7/a.png", "7/scan"], [])
+
+
 def test_a_file_that_unpacks_to_gigabytes_is_stopped_at_the_limit():
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -195,8 +202,7 @@ def test_an_archive_that_says_in_a_second_place_how_many_files_it_lists_is_refus
 def test_a_file_without_a_name_is_skipped():
     content = pack({"!": b"", "7/a.png": as_png(SEVEN)}).replace(b"!PK", b"\0PK")
     pictures = read_archive(content)
-    assert pictures.names == ["7/a.png"]
-    assert list(reasons(pictures).values()) == ["It lies in no folder named 0 to 9."]
+    assert (pictures.names, pictures.skipped) == (["7/a.png"], [])
 
 
 def test_a_jpeg_of_endless_parts_is_not_opened_to_be_measured():
