@@ -10,7 +10,7 @@ Between the stages a picture is float32, height x width, 0 to 1. From `polarity`
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import takewhile
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -295,6 +295,11 @@ class Pipeline:
             {stage.name: MappingProxyType({**stage.parameters, **parameters.get(stage.name, {})}) for stage in STAGES}
         )
 
+    def __reduce__(self) -> tuple[Callable[[], "Pipeline"], tuple]:
+        """What is read-only cannot be pickled or copied; the call that makes it can."""
+        parameters = {name: dict(values) for name, values in self.parameters.items()}
+        return partial(Pipeline, [*self.off], **parameters), ()
+
     def __repr__(self) -> str:
         """The call that makes this pipeline, with all that differs from the house's own."""
         off = [stage.name for stage in STAGES if stage.name in self.off]
@@ -329,7 +334,7 @@ class Pipeline:
             else:
                 picture, facts = _pass_by(stage.name, picture), {}
             milliseconds = 1000 * (time.perf_counter() - started)
-            steps.append(Step(stage, on, parameters, picture, facts, milliseconds))
+            steps.append(Step(stage, on, dict(parameters), picture, facts, milliseconds))
             if "blank" in facts:
                 return Trace(tuple(steps), facts["blank"])
         return Trace(tuple(steps))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -249,6 +250,13 @@ def test_from_python_a_batch_gives_the_answers_of_its_pictures_one_by_one_in_the
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
         np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_classifier_that_was_pickled_answers_the_same(models):
+    classifier = DigitClassifier.load(folder=models)
+    again = pickle.loads(pickle.dumps(classifier))
+    assert again.card == classifier.card
+    np.testing.assert_array_equal(again.predict(SEVEN).probabilities, classifier.predict(SEVEN).probabilities)
 
 
 def start(*arguments, **streams) -> subprocess.Popen:

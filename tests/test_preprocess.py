@@ -1,7 +1,9 @@
 """Holds the way from ink to tensor against references that do not share its code: MNIST's rule written out with
 whole numbers, scipy's centre of mass, digits centred by hand, MNIST itself, and files made to break it."""
 
+import copy
 import io
+import pickle
 import re
 import subprocess
 import sys
@@ -634,6 +636,17 @@ def test_a_pipeline_says_the_call_that_makes_it():
     pipeline = Pipeline(off=["background"], scale={"box": 18})
     assert repr(pipeline) == "Pipeline(off=['background'], scale={'box': 18})"
     assert eval(repr(pipeline)).parameters == pipeline.parameters
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda kept: pickle.loads(pickle.dumps(kept))])
+def test_a_pipeline_and_what_it_made_can_be_copied_and_the_copy_is_read_only_too(copied):
+    pipeline = Pipeline(off=["background"], scale={"box": 18})
+    again = copied(pipeline)
+    assert repr(again) == repr(pipeline)
+    with pytest.raises(TypeError):
+        again.parameters["scale"]["box"] = 20
+    trace = pipeline.run(canvas())
+    assert torch.equal(copied(trace).tensor, trace.tensor)
 
 
 def test_a_trace_is_gone_on_with_only_as_far_as_the_settings_agree():
