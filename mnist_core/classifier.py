@@ -3,23 +3,25 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
+from PIL import Image
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import CHECKPOINTS, Card, Limits, load_checkpoint, preferred_checkpoint
-from mnist_core.ink import Ink
+from mnist_core.ink import Ink, InkError
 from mnist_core.preprocess import Pipeline, Step, Trace
 from mnist_core.verdicts import Verdict, judge, softmax
 from mnist_core.words import with_article
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What a model says of some ink. There is no digit where the ink is blank (confidence 0) or no digit."""
 
@@ -62,7 +64,7 @@ class Prediction:
         """The likeliest digits with their probabilities; empty where the ink is blank."""
         if self.verdict == "blank":
             return []
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        order = np.argsort(-self.probabilities, kind="stable")[: max(0, count)]
         return [(int(digit), float(self.probabilities[digit])) for digit in order]
 
     def as_json(self, model: str, top: int = 3) -> dict:
@@ -99,6 +101,8 @@ class DigitClassifier:
         return self.judge([self.pipeline.run(ink)])[0]
 
     def predict_batch(self, inks: Iterable[Ink], batch_size: int = 256) -> list[Prediction]:
+        if isinstance(inks, str | bytes | PathLike | Image.Image) or hasattr(inks, "read"):
+            raise InkError("predict_batch takes several inks, such as a list of them. Give a single one to predict.")
         predictions: list[Prediction] = []
         traces: list[Trace] = []
         for ink in inks:

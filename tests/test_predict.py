@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_core import DigitClassifier, predict
+from mnist_core import DigitClassifier, InkError, predict
 from mnist_core.command import Faults
 from mnist_core.predict import main
 from mnist_core.preprocess import STAGE_NAMES
@@ -250,6 +250,19 @@ def test_from_python_a_batch_gives_the_answers_of_its_pictures_one_by_one_in_the
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
         np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_from_python_a_batch_of_one_ink_that_is_in_no_list_is_refused(models, pictures):
+    classifier, path = DigitClassifier.load(folder=models), pictures / "seven.png"
+    for ink in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), Image.fromarray(SEVEN)):
+        with pytest.raises(InkError, match="several inks"):
+            classifier.predict_batch(ink)
+
+
+def test_a_prediction_is_like_itself_alone_and_counts_no_digits_below_none(models):
+    one, other = DigitClassifier.load(folder=models).predict_batch([SEVEN, SEVEN])
+    assert len({one, other, one}) == 2
+    assert (one.top(0), one.top(-3)) == ([], [])
 
 
 def test_a_classifier_that_was_pickled_answers_the_same(models):
