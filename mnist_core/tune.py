@@ -20,6 +20,7 @@ import platform
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -84,10 +85,15 @@ def usual_knobs(recipe: Recipe) -> dict[str, Any]:
     return knobs | ({"width": 1.0} if sizes_of(recipe.architecture) else {})
 
 
-def draw_knobs(trial: "Trial", architecture: str) -> dict[str, Any]:
+def batches_of(images: int | None) -> tuple[int, ...]:
+    """The batch sizes that so many training images fill, at least the smallest; None stands for all images."""
+    return tuple(size for size in BATCHES if images is None or size <= max(images, BATCHES[0]))
+
+
+def draw_knobs(trial: "Trial", architecture: str, batches: Sequence[int] = BATCHES) -> dict[str, Any]:
     knobs = {
         "learning_rate": trial.suggest_float("learning_rate", 3e-4, 2e-2, log=True),
-        "batch_size": trial.suggest_categorical("batch_size", BATCHES),
+        "batch_size": trial.suggest_categorical("batch_size", batches),
         "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.3, log=True),
         "augmentation": trial.suggest_float("augmentation", 0.0, 1.5),
     }
@@ -157,7 +163,8 @@ def open_search(options: argparse.Namespace) -> "Search":
     try:
         search = optuna.create_study(**how, direction="maximize")
         search.set_user_attr("settings", settings)
-        search.enqueue_trial(usual_knobs(RECIPES[options.architecture]))
+        usual = usual_knobs(RECIPES[options.architecture])
+        search.enqueue_trial(usual | {"batch_size": min(usual["batch_size"], batches_of(options.images)[-1])})
     except optuna.exceptions.DuplicatedStudyError:
         search = optuna.load_study(**how)
         known = search.user_attrs.get("settings", settings)
@@ -194,7 +201,7 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
     *earlier, this = trial.study.get_trials(deepcopy=False)[: trial.number + 1]
     if "failed_trial" not in this.system_attrs and sum(t.state.name != "FAIL" for t in earlier) >= options.trials:
         raise OneTooMany
-    knobs = draw_knobs(trial, recipe.architecture)
+    knobs = draw_knobs(trial, recipe.architecture, batches_of(options.images))
     started, accuracy = time.perf_counter(), 0.0
     try:
         run = Run.start(replace(turned(recipe, knobs), epochs=options.epochs), options.data, choose_device("auto"))
@@ -205,6 +212,7 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
             if row["epoch"] < options.epochs and trial.should_prune():
                 raise optuna.TrialPruned
     except TrainingError as error:
+        trial.set_user_attr("reason", str(error))
         raise optuna.TrialPruned(str(error)) from None
     except KeyboardInterrupt:
         trial.study.enqueue_trial(knobs)
@@ -362,7 +370,9 @@ def main(arguments: list[str] | None = None) -> int:
         work(search, options, load_part(options.data, options.images))
         study = figures(search, options)
         if not any(trial["state"] == "complete" for trial in study.trials):
-            raise StudyError("No trial came to its end, so there is no winner. Try more --trials.")
+            reasons = [trial.user_attrs.get("reason") for trial in search.get_trials(deepcopy=False)]
+            told = next(filter(None, reasons), "Try more --trials.")
+            raise StudyError(f"No trial came to its end, so there is no winner. {told}")
         path = save_study(study, options.out)
         recipe = path.with_name(f"{options.name}.recipe.json")
         write_atomically(recipe, (json.dumps(asdict(winner(study)), indent=1) + "\n").encode())

@@ -183,6 +183,15 @@ def test_a_trial_stopped_by_hand_is_done_again(tmp_path, monkeypatch, capsys):
     assert trial["learning_rate"] == RECIPES["mlp"].learning_rate
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_few_images_are_tried_in_batches_that_they_fill_and_too_few_are_told(tmp_path, capsys):
+    assert main(options_of(tmp_path, "--trials", "3", "--images", "100")) == 0
+    batches = [trial["batch_size"] for trial in load_study(tmp_path / "out" / "mlp.json").trials]
+    assert batches[0] == max(batches) == 64
+    assert main(options_of(tmp_path, "--trials", "1", "--images", "20", "--name", "less")) == 1
+    assert capsys.readouterr().err.endswith("A batch of 32 is more than the 20 training images.\n")
+
+
 @pytest.mark.parametrize("storage", ["nonsense", "sqlite:////no/such/folder/s.sqlite3", "oracle://here"])
 def test_a_database_that_cannot_be_opened_is_a_sentence(tmp_path, capsys, storage):
     assert main([*options_of(tmp_path), "--storage", storage]) == 1
