@@ -52,6 +52,11 @@ def load_classifier(parser: argparse.ArgumentParser, name: str | None, folder: P
 
 def finish(command: Callable[[], int]) -> int:
     """The exit status of a command, which never ends in a traceback."""
+    # What is printed to a stderr that is closed goes to stdout, among the answers.
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, it stays open to the end
+    if sys.stdout is None:
+        print("The answers cannot be written: standard output is closed. Leave it open.", file=sys.stderr)
+        return 1
     try:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack letters that a file's name has

@@ -284,6 +284,17 @@ def test_a_closed_pipe_ends_the_command_quietly(models, pictures):
         assert command.wait(60) == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize(
+    ("closed", "rows_told", "told"), [("2>&-", 1, ""), (">&-", 0, "standard output is closed"), (">&- 2>&-", 0, "")]
+)
+def test_a_closed_stream_mixes_and_loses_nothing_unsaid(models, pictures, closed, rows_told, told):
+    seven, cut = pictures / "seven.png", pictures / "cut.png"
+    call = [sys.executable, "-m", "mnist_core.predict", seven, cut, "--csv", "--checkpoints", models]
+    command = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *call], cwd=ROOT, capture_output=True, text=True)
+    assert (command.returncode, [row["file"] for row in rows(command.stdout)]) == (1, [str(seven)] * rows_told)
+    assert told in command.stderr
+
+
 def test_ctrl_c_ends_the_command_quietly(models, pictures, tmp_path):
     stages = tmp_path / "stages"
     arguments = pictures / "seven.png", "-", "--stages", stages, "--checkpoints", models
