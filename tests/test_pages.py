@@ -221,8 +221,9 @@ def scores(app: AppTest) -> list[tuple[int | None, int | None]]:
 
 
 def drawn(app: AppTest) -> list[int]:
-    kept = app.session_state["own drawings"] if "own drawings" in app.session_state else {}
-    return [judged.label for judged in kept.values()]
+    if "own drawings" not in app.session_state:
+        return []
+    return [judged.label for judged in app.session_state["own drawings"].values()]
 
 
 @pytest.mark.parametrize("verdict", ["unsure", "not a digit"])

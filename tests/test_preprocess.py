@@ -568,7 +568,7 @@ def test_a_trace_holds_every_stage_with_its_facts():
     top, left, bottom, right = trace["crop"].facts["box"]
     assert trace["crop"].output.shape == (bottom - top, right - left)
     assert trace["scale"].facts["scale"] == 20 / max(bottom - top, right - left)
-    assert trace["stretch"].facts["peak"] == 1
+    assert trace["stretch"].facts["peak"] == pytest.approx(1)  # processors round the resampling differently
     for step in trace.steps[:-1]:
         assert step.output.dtype == np.float32
         assert 0 <= step.output.min() <= step.output.max() <= 1
