@@ -14,7 +14,7 @@ from pages.parts.charts import BELOW_AND_ABOVE
 from pages.parts.datasets import SCANS, Answered
 from pages.parts.doors import Rival, verdict_of
 from pages.parts.pictures import laid_over, placeholder
-from pages.parts.report import MISTAKES, facts, whole_report
+from pages.parts.report import MISTAKES, digit_by_digit, facts, whole_report
 from pages.parts.trust import in_words
 
 
@@ -48,6 +48,15 @@ def test_the_report_holds_the_figures_and_every_mistake_as_its_picture(card, ans
     assert len(pictures) == 2
     shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(picture)))) for picture in pictures]
     assert {picture.tobytes() for picture in shown} == {answers.images[n].tobytes() for n in (3, 4)}
+
+
+def test_a_digit_that_is_not_there_has_no_share_rather_than_none_right(card, answers):
+    labels, logits = np.array([4, 4]), 9 * np.eye(10)[[4, 9]]
+    table = digit_by_digit(evaluate(labels, logits)).set_index("Digit")
+    assert table.loc[4].tolist() == [1, 0.5, pytest.approx(2 / 3), 2]
+    assert table["Precision"].dropna().to_dict() == {4: 1, 9: 0}
+    assert [*table["Recall"].dropna().index] == [*table["F1"].dropna().index] == [4]
+    assert "<td>–</td>" in whole_report(card, replace(answers, evaluation=evaluate(labels, logits)))
 
 
 def test_one_mistake_is_one(answers):

@@ -127,6 +127,16 @@ def test_a_canvas_that_was_away_is_given_all_ink_once():
     assert story() == (["", "a", "ab"], "abc", [])
 
 
+def test_a_drawing_of_somebody_else_is_the_visitors_from_the_first_stroke_that_is_added():
+    state.draw(state.Drawing(tuple(strokes("a")), b"a", own=False))
+    say_back("a")
+    assert not state.board().now.own
+    hear("a", "b")
+    assert state.board().now.own
+    state.undo()
+    assert not state.board().now.own
+
+
 def test_undo_brings_back_what_was_cleared_and_takes_a_whole_drawing_away():
     draw_three()
     state.clear()

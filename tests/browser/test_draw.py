@@ -257,6 +257,17 @@ def test_an_uploaded_picture_is_read(open_page, kind):
     expect(answer(page)).to_have_text("7")
 
 
+def test_what_is_put_away_leaves_the_box_and_can_be_brought_again(open_page):
+    page = open_page()
+    for _ in range(2):
+        upload(page, "seven.png", picture())
+        expect(answer(page)).to_have_text("7")
+        expect(page.get_by_text("seven.png", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Put away").click()
+        expect(answer(page)).to_have_text("–")
+        expect(page.get_by_text("seven.png")).to_have_count(0)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [

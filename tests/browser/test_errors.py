@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect
 
 from mnist_core import DigitClassifier
 from mnist_core.checkpoints import list_checkpoints, load_answers
+from mnist_core.classifier import conclude
 from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_folder, mnist_is_here
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
@@ -138,6 +139,21 @@ def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
     expect(page.get_by_text(f"On the desk: Image {second}")).to_be_visible()
     said = DigitClassifier.load().predict(load_mnist("test").images[second]).in_words
     expect(page.get_by_text(said, exact=True)).to_be_visible()
+
+
+def test_an_image_tells_how_sure_the_answer_is_and_when_the_model_would_turn_it_away(open_page, evaluation):
+    card = list_checkpoints()[0][0]
+    _, logits = load_answers(card)
+    predictions = conclude(logits, [None] * len(logits), card.limits)
+    sure = int(evaluation.query("label == digit and 0.9995 < confidence < 1").index[0])
+    page = open_page(f"errors?image={sure}&show=All")
+    expect(page.get_by_role("dialog").get_by_text("The answer got >99.9%.", exact=True)).to_be_visible()
+    expect(page.get_by_text("The draw page would say")).to_have_count(0)
+    for verdict in ("not a digit", "unsure"):
+        number, said = next((n, p.in_words) for n, p in enumerate(predictions) if p.verdict == verdict)
+        page = open_page(f"errors?image={number}&show=All")
+        told = f"The draw page would say “{said}”; here the likeliest digit counts."
+        expect(page.get_by_text(told)).to_be_visible()
 
 
 def test_a_vote_can_be_taken_away_as_csv(open_page):
