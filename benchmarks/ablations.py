@@ -1,9 +1,9 @@
 """What each ingredient of the house's recipe is worth: short runs with one changed, on validation and pen digits.
 
-    python -m benchmarks.ablations --pen FOLDER --out FILE.json [--images 12000] [--epochs 6] [--every 10]
+    python -m benchmarks.ablations --pen FOLDER --out FILE.json [--images 12000] [--epochs 12] [--every 10]
 
-Each run takes the first --images training images and as large a share of our own pen's as the recipe does, and about
-3 minutes on one core. So short a run averages its weights over a tenth of the recipe's steps.
+Each run takes the first --images training images and as large a share of our own pen's as the recipe does, and 5 to
+10 minutes on one core. So short a run averages its weights over a tenth of the recipe's steps.
 What is done stands in the file and is not done again, so a stopped run can be started again.
 The test set is not touched.
 """
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the figures are kept")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the printed table there for the models page")
     parser.add_argument("--images", type=int, default=12_000, metavar="N", help="training images (default: 12000)")
-    parser.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
+    parser.add_argument("--epochs", type=int, default=12, metavar="N", help="passes over them (default: 12)")
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th drawing (default: 10)")
     parser.add_argument("--only", nargs="+", choices=list(VARIATIONS), default=list(VARIATIONS), metavar="VARIATION")
     options = parser.parse_args()
