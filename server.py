@@ -16,16 +16,20 @@ from mnist_core.classifier import DigitClassifier
 
 
 def cards() -> list[Card]:
-    return cards_in(int(time.monotonic()))
+    return shelf_in(int(time.monotonic()))[0]
+
+
+def broken() -> list[str]:
+    return shelf_in(int(time.monotonic()))[1]
 
 
 # Looking for changed checkpoints costs a request more than answering it in JSON: once a second is often enough.
 # The caches of the dashboard are imported when they are first asked: before Streamlit runs they warn that it does not.
 @lru_cache(maxsize=1)
-def cards_in(second: int) -> list[Card]:
+def shelf_in(second: int) -> tuple[list[Card], list[str]]:
     from pages.parts import loaders
 
-    return loaders.shelf()[0]
+    return loaders.shelf()
 
 
 def load(card: Card) -> DigitClassifier:
@@ -37,7 +41,7 @@ def load(card: Card) -> DigitClassifier:
 # Other sites whose pages may ask, separated by spaces or commas; none unless named.
 # A browser ends a site's name without a stroke.
 origins = [site.rstrip("/") for site in os.environ.get("API_CORS_ORIGINS", "").replace(",", " ").split()]
-api = build_api(cards, load, origins)
+api = build_api(cards, load, origins, broken=broken)
 routes = Router([Route("/api", api), Mount("/api", api)])
 
 

@@ -138,8 +138,12 @@ def build_api(
     load: Callable[[Card], DigitClassifier],
     origins: Sequence[str] = (),
     desk: Desk | None = None,
+    broken: Callable[[], Sequence[str]] = tuple,
 ) -> Starlette:
-    """The application that belongs under /api. `origins` are the other sites whose pages may ask it."""
+    """The application that belongs under /api.
+
+    `origins` are the other sites whose pages may ask it; `broken` are the checkpoints that were left out, in sentences.
+    """
     desk = desk or Desk(load)
 
     async def predict(request: Request) -> JSONResponse:
@@ -167,7 +171,8 @@ def build_api(
 
     async def health(request: Request) -> JSONResponse:
         names = [card.name for card in cards()]
-        return JSONResponse({"status": "ok" if names else "no model", "models": names}, 200 if names else 503)
+        said = {"status": "ok" if names else "no model", "models": names, "broken": list(broken())}
+        return JSONResponse(said, 200 if names else 503)
 
     async def openapi(request: Request) -> JSONResponse:
         return JSONResponse(describe([card.name for card in cards()]))

@@ -90,13 +90,14 @@ def describe(models: list[str]) -> dict:
         "responses": _answers({"$ref": "#/components/schemas/Prediction"}, *ERRORS),
     }
     names = {"type": "array", "items": TEXT}
+    shelf = {"models": names, "broken": {**names, "description": "Checkpoints that were left out, and why."}}
     listed = record(models={"type": "array", "items": {"$ref": "#/components/schemas/Model"}})
     reads = {
         "models": ("The models that can be asked, the usual one first", _answers(listed, 405)),
-        "health": ("Can this server answer?", _answers(record(status={"const": "ok"}, models=names), 405)),
+        "health": ("Can this server answer?", _answers(record(status={"const": "ok"}, **shelf), 405)),
         "openapi.json": ("This document", _answers({"type": "object"}, 405)),
     }
-    reads["health"][1]["503"] = _answer("There is no model.", record(status=TEXT, models=names))
+    reads["health"][1]["503"] = _answer("There is no model.", record(status=TEXT, **shelf))
     paths = {
         f"/api/{name}": {"get": {"operationId": name.partition(".")[0], "summary": summary, "responses": responses}}
         for name, (summary, responses) in reads.items()

@@ -115,7 +115,12 @@ def test_the_model_is_chosen_by_name(client):
     told = client.post("/api/predict?model=second", content=SEVEN, headers=PNG).json()
     assert told["model"] == "second"
     assert [model["name"] for model in client.get("/api/models").json()["models"]] == ["first", "second"]
-    assert client.get("/api/health").json() == {"status": "ok", "models": ["first", "second"]}
+    assert client.get("/api/health").json() == {"status": "ok", "models": ["first", "second"], "broken": []}
+
+
+def test_a_checkpoint_that_was_left_out_is_told_beside_those_that_answer(serve):
+    client = serve(broken=lambda: ["house.safetensors is missing."])
+    assert client.get("/api/health").json()["broken"] == ["house.safetensors is missing."]
 
 
 def test_without_a_model_the_server_says_so():
