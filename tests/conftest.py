@@ -1,5 +1,6 @@
 """What several test files share: MNIST where it is at hand, and a checkpoint that needs no training."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from mnist_core.evaluate import accuracy, evaluate, score
 # The same examples on every machine and in every run, and no limit of time for one that is busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+# What a shell starts in the background is deaf to Ctrl-C, and so would be the commands that tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
