@@ -25,11 +25,11 @@ def show_table(cards: list[Card]) -> None:
         rows.append(
             {
                 "Model": card.name,
-                "Test": card.test.accuracy,
+                "Test": 100 * card.test.accuracy,
                 "95% interval": f"{card.test.low:.2%} to {card.test.high:.2%}",
                 "Wrong": card.test.total - card.test.correct,
                 "Test images": card.test.total,
-                "Validation": card.validation.accuracy,
+                "Validation": 100 * card.validation.accuracy,
                 "Parameters": card.parameters,
                 "MB": size / 1e6,
                 "Million multiply-adds": work / 1e6,
@@ -39,12 +39,12 @@ def show_table(cards: list[Card]) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            "Test": st.column_config.NumberColumn(format="%.4f", help="Share of the test images read right."),
+            "Test": st.column_config.NumberColumn(format="%.2f%%", help="Share of the test images read right."),
             "Wrong": st.column_config.NumberColumn(help="Of the test images."),
             "Test images": st.column_config.NumberColumn(
                 format="localized", help="MNIST's, but for a model that learned from other data."
             ),
-            "Validation": st.column_config.NumberColumn(format="%.4f", help="On training images kept aside."),
+            "Validation": st.column_config.NumberColumn(format="%.2f%%", help="On training images kept aside."),
             "Parameters": st.column_config.NumberColumn(format="localized"),
             "MB": st.column_config.NumberColumn(format="%.1f", help="Size of the weights on disk."),
             "Million multiply-adds": st.column_config.NumberColumn(format="%.1f", help="Work for one image."),
