@@ -2,8 +2,8 @@
 
     python -m benchmarks.ablations --pen FOLDER --out FILE.json [--images 12000] [--epochs 12] [--every 10]
 
-Each run takes the first --images training images and as large a share of our own pen's as the recipe does, and 5 to
-10 minutes on one core. So short a run averages its weights over a tenth of the recipe's steps.
+Each run takes the first --images training images and as large a share of our own pen's as the recipe does, and 4 to
+11 minutes on one busy core. So short a run averages its weights over a tenth of the recipe's steps.
 What is done stands in the file and is not done again, so a stopped run can be started again.
 The test set is not touched.
 """

@@ -1,7 +1,7 @@
 """The public face: ink in, a prediction out."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -122,11 +122,16 @@ class DigitClassifier:
         started = time.perf_counter()
         logits = infer(self.model, torch.stack([t.tensor for t in written])) if written else np.zeros((0, DIGITS))
         each = 1000 * (time.perf_counter() - started) / max(1, len(written))
-        answers = iter(conclude(logits, [trace.image for trace in written], self.card.limits))
+        answers = iter(conclude(logits, self.card.limits))
         return [
             Prediction("blank", np.zeros(DIGITS), trace.image, trace.blank, preprocess_milliseconds=trace.milliseconds)
             if trace.blank
-            else replace(next(answers), preprocess_milliseconds=trace.milliseconds, network_milliseconds=each)
+            else replace(
+                next(answers),
+                image=trace.image,
+                preprocess_milliseconds=trace.milliseconds,
+                network_milliseconds=each,
+            )
             for trace in traces
         ]
 
@@ -134,12 +139,12 @@ class DigitClassifier:
         return softmax(infer(self.model, tensors))
 
 
-def conclude(logits: np.ndarray, images: Sequence[np.ndarray], limits: Limits | None) -> list[Prediction]:
-    """What a model of these limits means by its logits for each of the images."""
-    rows = zip(judge(logits, limits), softmax(logits), images, strict=True)
+def conclude(logits: np.ndarray, limits: Limits | None) -> list[Prediction]:
+    """What a model of these limits means by its logits, without the images that they are of."""
+    unseen = np.zeros((SIDE, SIDE), dtype=np.float32)
     return [
-        Prediction(verdict, shares, image, _reason(verdict, candidates, shares), candidates)
-        for (verdict, candidates), shares, image in rows
+        Prediction(verdict, shares, unseen, _reason(verdict, candidates, shares), candidates)
+        for (verdict, candidates), shares in zip(judge(logits, limits), softmax(logits), strict=True)
     ]
 
 

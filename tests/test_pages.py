@@ -237,13 +237,18 @@ def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monk
     assert ("4: 52.0%" in said) == (verdict == "unsure")
 
 
-def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch):
+def judge_what_is_turned_away(app: AppTest, monkeypatch, example: str, word: str) -> None:
+    """Draw an example for a model that turns everything away, and press the button `word`."""
     nothing = Prediction("not a digit", np.full(10, 0.1), BLANK)
-    app = open_app().run()
     with monkeypatch.context() as patch:
         patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
-        app.button(key="example 5").click().run()
-        app.button(key="is_5").click().run()
+        app.button(key=f"example {example}").click().run()
+        app.button(key=word).click().run()
+
+
+def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch):
+    app = open_app().run()
+    judge_what_is_turned_away(app, monkeypatch, "5", "is_5")
     assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
     assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
     app.button(key="example 9").click().run()
@@ -255,12 +260,8 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
 
 
 def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is_read(monkeypatch):
-    nothing = Prediction("not a digit", np.full(10, 0.1), BLANK)
     app = open_app().run()
-    with monkeypatch.context() as patch:
-        patch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
-        app.button(key="example Letter A").click().run()
-        app.button(key="right").click().run()
+    judge_what_is_turned_away(app, monkeypatch, "Letter A", "right")
     assert any(text.value == "Counted as rightly turned away." for text in app.markdown)
     app.button(key="example 9").click().run()
     app.button(key="is_none").click().run()

@@ -1,4 +1,4 @@
-"""The desk that pages share: where ink comes from, whichever page it is looked at on."""
+"""The desk that pages share: where ink comes from and what stands beside it, whichever page it is looked at on."""
 
 from functools import cache
 

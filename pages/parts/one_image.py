@@ -6,7 +6,7 @@ import streamlit as st
 
 from mnist_core import CheckpointError
 from mnist_core.checkpoints import Card
-from mnist_core.classifier import DigitClassifier, Prediction, conclude
+from mnist_core.classifier import DigitClassifier, conclude
 from mnist_core.explain import occlusion_map, saliency_map
 from mnist_core.pictures import png
 from mnist_core.reviews import verdict
@@ -54,7 +54,7 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         shares = answers.probabilities(number)
         beside = "" if label == digit else f", the label {percent(shares[label])}"
         st.caption(f"The answer got {percent(row['confidence'])}{beside}.")
-        prediction = _conclude(card, answers.logits[number : number + 1])
+        (prediction,) = conclude(answers.logits[number : number + 1], card.limits)
         if prediction.verdict != "digit":
             st.caption(f"The draw page would say “{prediction.in_words}”; here the likeliest digit counts.")
         st.plotly_chart(
@@ -72,11 +72,6 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         _show_neighbours(card, number, label, digit)
     else:
         st.caption("The training images nearest to it are known of MNIST's test images only.")
-
-
-def _conclude(card: Card, logits: np.ndarray) -> Prediction:
-    """What a model means by its logits, 1 x 10, for an image; which one does not matter to the words."""
-    return conclude(logits, [np.zeros((28, 28))], card.limits)[0]
 
 
 def _show_steps(number: int) -> None:
@@ -134,7 +129,7 @@ def _show_every_answer(answers: Answered, number: int) -> None:
     rows = []
     for card in loaders.shelf()[0]:
         if (logits := _logits(card, answers, number)) is not None:
-            prediction = _conclude(card, logits)
+            (prediction,) = conclude(logits, card.limits)
             reads = {"Reads": int(logits.argmax()), "Confidence": percent(prediction.confidence)}
             rows.append({"Model": card.name, **reads, "In words": prediction.in_words})
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads in this image.")

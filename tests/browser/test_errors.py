@@ -143,8 +143,7 @@ def test_an_image_is_opened_stepped_from_and_sent_on(open_page, evaluation):
 
 def test_an_image_tells_how_sure_the_answer_is_and_when_the_model_would_turn_it_away(open_page, evaluation):
     card = list_checkpoints()[0][0]
-    _, logits = load_answers(card)
-    predictions = conclude(logits, [None] * len(logits), card.limits)
+    predictions = conclude(load_answers(card)[1], card.limits)
     sure = int(evaluation.query("label == digit and 0.9995 < confidence < 1").index[0])
     page = open_page(f"errors?image={sure}&show=All")
     expect(page.get_by_role("dialog").get_by_text("The answer got >99.9%.", exact=True)).to_be_visible()
