@@ -95,6 +95,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
             digits,
             hide_index=True,
             column_config=SHARES,
+            placeholder="–",
             alt="Precision, recall and F1 of each digit.",
         )
     with curves:
