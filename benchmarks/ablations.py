@@ -66,7 +66,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12_000, metavar="N", help="training images (default: 12000)")
     parser.add_argument("--epochs", type=int, default=12, metavar="N", help="passes over them (default: 12)")
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th drawing (default: 10)")
-    parser.add_argument("--only", nargs="+", choices=list(VARIATIONS), default=list(VARIATIONS), metavar="VARIATION")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(VARIATIONS),
+        default=list(VARIATIONS),
+        metavar="VARIATION",
+        help="some of: " + ", ".join(f"'{name}'" for name in VARIATIONS),
+    )
     options = parser.parse_args()
     if not options.pen:
         parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR")
@@ -98,7 +105,7 @@ def main() -> None:
         )
         write_atomically(options.out, json.dumps(kept, indent=1).encode())
         print(name, rows[name], flush=True)
-    tables = Tables("python -m benchmarks.ablations")
+    tables = Tables("python -m benchmarks.ablations --pen FOLDER --out FILE")
     tables.head(
         f"{options.images:,} training images, {options.epochs} epochs, {counted(torch.get_num_threads(), 'thread')}",
         [

@@ -6,8 +6,8 @@ mnist        MNIST's test images enlarged ten times, by repeating pixels and smo
              they come back, and the accuracy that costs
 pen          digits written with a pen, drawn on the canvas at 35 to 85 % of it, anywhere, with every stroke width;
              beside the house's pipeline the two shortcuts, the whole canvas shrunk and the box centred
-places       the same digits by size and by place on the canvas: both should be flat
-photographs  the same digits on paper, in synthetic photographs
+places       every third of the same digits by size and by place on the canvas: both should be flat
+photographs  every thirtieth of them on paper, in synthetic photographs
 
 The pen digits are described in benchmarks/pen.py; --every 1 takes all of them. Ink goes through the pipeline once for
 all models, in two processes; the whole takes about 6 minutes on two cores, pen with --every 1 alone 20.

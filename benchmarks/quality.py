@@ -4,8 +4,8 @@
 
 Each row says what was measured, the bar and the figure. The pen data is described in benchmarks/pen.py. Digits are
 drawn on the canvas at 35 to 85 % of it, anywhere on it, with every stroke width; what is no digit (capital letters and
-symbols that do not look like a digit) likewise. Everything goes the one way from ink to logits. With --every 10 the
-whole takes about 5 minutes on two cores.
+symbols that do not look like a digit) likewise, with one of 16 pixels. Everything goes the one way from ink to logits.
+With --every 10 the whole takes about 5 minutes on two cores.
 """
 
 import argparse
@@ -175,7 +175,9 @@ def main() -> None:
     torch.set_num_threads(1)
     model, card = load_checkpoint(options.model, options.checkpoints)
     limits = card.limits
-    tables = Tables(f"python -m benchmarks.quality --every {options.every}", model=card.name, sha256=card.sha256)
+    tables = Tables(
+        f"python -m benchmarks.quality --every {options.every} --pen FOLDER", model=card.name, sha256=card.sha256
+    )
 
     def answers_to(images: np.ndarray) -> Answers:
         return Answers(infer(model, to_tensor(images)), images.any(axis=(1, 2)))

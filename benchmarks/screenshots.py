@@ -1,8 +1,9 @@
-"""Pictures of pages at desktop and phone width, light and dark, with drawings of our own; the README has some of them.
+"""Pictures of pages at desktop and phone width, light and dark, with drawings of our own.
 
-    python -m benchmarks.screenshots [--only draw]
+    python -m benchmarks.screenshots [--only draw preprocessing errors models]
 
-Writes docs/NAME-desktop.png, -desktop-dark, -phone and -phone-dark. Needs tests/requirements.txt and Chromium.
+Without --only it takes those two that the README shows. Writes docs/NAME-desktop.png, -desktop-dark, -phone and
+-phone-dark. Needs tests/requirements.txt and Chromium.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from tests.browser.serving import FLAGS, ROOT, find_chromium, serve
 from tests.browser.visitor import DESKTOP, PHONE, answer, settle
 
 PAGES = {"draw": "", "preprocessing": "preprocessing", "errors": "errors", "models": "models"}
+BELOW = {"preprocessing": "Step by step"}  # where the picture of a page begins, if not at its top
 LOOKS = {
     "desktop": (DESKTOP, "light"),
     "desktop-dark": (DESKTOP, "dark"),
@@ -40,6 +42,8 @@ def take(browser: Browser, address: str, name: str, look: str, folder: Path) -> 
     page.mouse.move(5, 5)
     page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
     settle(page)
+    if below := BELOW.get(name):
+        page.get_by_role("heading", name=below).evaluate("heading => heading.scrollIntoView()")
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # what a chart or a table shows until it has loaded
     page.wait_for_timeout(3000)
     page.screenshot(path=folder / f"{name}-{look}.png")
@@ -48,13 +52,15 @@ def take(browser: Browser, address: str, name: str, look: str, folder: Path) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PAGES, help="this page alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=PAGES, default=["draw", "preprocessing"], help="default: draw preprocessing"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="the folder for the pictures (default: docs/)")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     with serve() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        for name in [options.only] if options.only else PAGES:
+        for name in options.only:
             for look in LOOKS:
                 take(browser, address, name, look, options.out)
                 print(options.out / f"{name}-{look}.png")

@@ -194,7 +194,7 @@ def build_api(
 
 def choose_card(cards: Sequence[Card], name: str | None) -> Card:
     if not cards:
-        raise HTTPException(503, "There is no model to ask. Train one: python -m mnist_core.train.")
+        raise HTTPException(503, "There is no model to ask. Train one: python -m mnist_core.train --architecture mlp.")
     for card in cards:
         if name in (card.name, None):
             return card

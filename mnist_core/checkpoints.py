@@ -2,7 +2,7 @@
 
 A checkpoint is three files side by side: NAME.safetensors (the weights), NAME.json (the card, from which
 the model is rebuilt) and NAME.answers.npz (the labels of the test set and the logits on it, tied to the weights
-by their hash).
+by their hash). What mnist_core/neighbours.py adds stands there.
 Nothing is ever unpickled, and every file is written beside its place and then moved onto it.
 """
 
@@ -223,7 +223,7 @@ def preferred_checkpoint(folder: Path = CHECKPOINTS) -> str:
         return preferred[0]
     cards, errors = list_checkpoints(folder)
     if not cards:
-        missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train.")
+        missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train --architecture mlp.")
         raise errors[0] if errors else missing
     return cards[0].name
 

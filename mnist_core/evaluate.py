@@ -349,7 +349,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m mnist_core.evaluate",
         description="How well a model reads labelled images: the figures of the errors page. The likeliest digit "
-        "counts, also where the model is unsure or would turn an image away; how often that is stands beside.",
+        "counts, also where the model is unsure or would turn an image away; how often that is stands beside. "
+        "A 0 in a row of a digit that is not there says nothing. Status 1: a picture could not be read.",
     )
     parser.add_argument("name", metavar="NAME", help="the model")
     parser.add_argument(
@@ -359,7 +360,11 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         help="pictures in folders named 0 to 9, or beside a CSV with the line file,label on top (default: --data)",
     )
-    parser.add_argument("--data", choices=list(DATA), help="MNIST (default), or scikit-learn's digits")
+    parser.add_argument(
+        "--data",
+        choices=list(DATA),
+        help="MNIST's test images (default), or scikit-learn's digits; of a model trained on these, those kept aside",
+    )
     parser.add_argument("--mistakes", type=int, default=10, metavar="N", help="how many to list (default: 10)")
     parser.add_argument("--json", action="store_true", help="every figure as one JSON object")
     add_checkpoints(parser)

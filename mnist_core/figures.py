@@ -1,7 +1,8 @@
-"""Figures about MNIST that pages show where MNIST itself is not at hand: `python -m mnist_core.figures`.
+"""MNIST in numbers, which pages show also where MNIST itself is not at hand: `python -m mnist_core.figures`.
 
-Computed from all 70,000 images in some five minutes on one CPU core and shipped beside this file: the average digits
-(averages.npz), and all that the data page shows (figures.npz). The page joins the images where MNIST is.
+Computed in some five minutes on one CPU core and shipped beside this file, over which the command writes: the average
+digits of the 60,000 training images (averages.npz), and of all 70,000 what the data page shows (figures.npz). The page
+joins the images where MNIST is.
 """
 
 import argparse

@@ -94,7 +94,7 @@ def test_checkpoints_are_listed_in_the_order_of_preference_and_then_by_name(save
 def test_no_checkpoints_are_no_error_until_one_is_asked_for(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     assert list_checkpoints(tmp_path / folder) == ([], [])
-    with pytest.raises(CheckpointError, match="Train one: python -m mnist_core.train"):
+    with pytest.raises(CheckpointError, match="Train one: python -m mnist_core.train --architecture mlp"):
         DigitClassifier.load(folder=tmp_path / folder)
 
 

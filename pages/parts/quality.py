@@ -33,7 +33,10 @@ def show_quality(card: Card) -> None:
             show_table(table)
     if ablations := read("ablations"):
         with st.expander("What each ingredient of its recipe is worth"):
-            st.caption(f"Short runs with one ingredient changed: {ablations['tables'][0]['title']}.")
+            st.caption(
+                f"Short runs with one ingredient changed: {ablations['tables'][0]['title']}. "
+                f"Printed by `{ablations['command']}`."
+            )
             show_table(ablations["tables"][0])
     with st.expander("What our own pen writes", on_change="rerun", key=f"written {card.name}") as written:
         if written.open:

@@ -18,7 +18,7 @@ from tests.browser.visitor import PHONE, answer, canvas_box, draw, settle, touch
 
 SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
 ONE = [[(140, 50), (138, 230)]]
-PEN_DIGITS = Path(os.environ.get("MNIST_DATA_DIR", "-")) / "pen" / "digits.jsonl.gz"
+PEN_DIGITS = Path(os.environ.get("PEN_DATA_DIR", "-")) / "digits.jsonl.gz"
 
 
 def button(page: Page, key: str):
