@@ -36,6 +36,7 @@ WAITING = 128  # pictures that wait for an answer
 TOGETHER = 16  # pictures that one thread answers at once
 THREADS = 2
 MAX_SIGNS = 100  # brackets, braces and commas in a body of JSON
+BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # as RFC 2046 has it
 FROM_ADDRESSES = str.maketrans("-_", "+/")  # base64 as it is written where + and / have a meaning
 NAMED = "The model is named in the address, as ?model=NAME."
 ASKED = 'Send {"image": "..."} with the picture in base64 or as a data URL.'
@@ -207,14 +208,17 @@ async def unpack_form(headers: Headers, body: bytes) -> bytes:
 
     # Nobody reads the texts in a form, and to decode them takes minutes in some of the letters that it may name.
     boundary = parse_options_header(headers["content-type"])[1].get(b"boundary", b"")
+    if not BOUNDARY.fullmatch(boundary):  # a quotation mark in it would bring such letters along
+        raise HTTPException(
+            400, "The form cannot be read: Its Content-Type names no boundary, or none that is allowed."
+        )
     kind = Headers(raw=[(b"content-type", b'form; boundary="%s"' % boundary)])
     parser = MultiPartParser(kind, stream(), max_files=1, max_fields=16)
     parser.spool_max_size = MAX_BODY  # what has arrived in memory need not go to the disk
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        told = error.message if boundary else "Its Content-Type names no boundary."
-        raise HTTPException(400, f"The form cannot be read: {told}") from None
+        raise HTTPException(400, f"The form cannot be read: {error.message}") from None
     try:
         if any(isinstance(part, str) for part in form.getlist("model")):
             raise HTTPException(422, NAMED)

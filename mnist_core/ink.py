@@ -21,10 +21,13 @@ MAX_PIXELS = 50_000_000
 WORKING_SIDE = 1_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 ORIENTATION = 0x0112  # the EXIF entry
+TILE_WIDTH, TILE_HEIGHT = 322, 323  # entries of a TIFF
 # One that is followed by its length, or the end.
 JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xc8\xd0-\xd8\xf0-\xfd\xff]")
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 MAX_SCANS = 100
+RUNS = (1, 2)  # the ways of a BMP to write runs of pixels, which are unpacked one by one
+MAX_RUNS = 4_000_000  # pixels of such a BMP
 MAX_PARTS = 2_000  # a photograph that knows its depths has hundreds
 ROUNDING = 0.01  # how far computed ink may stray beyond its range
 
@@ -116,7 +119,10 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
             ensure_few_parts(file)
             with Image.open(file, formats=FORMATS) as image:
                 size = image.size
-                _ensure_size(*size)
+                width, height = unpacked_size(image)
+                _ensure_size(width, height)
+                if image.format == "BMP" and image.info.get("compression") in RUNS and width * height > MAX_RUNS:
+                    raise InkError(f"A BMP of so many pixels must not be compressed. Save {name} as PNG.")
                 # A JPEG can be decoded small, which a photograph of a telephone is glad of.
                 image.draft(image.mode, (WORKING_SIDE, WORKING_SIDE))
                 picture, facts = _read_image(image)
@@ -139,6 +145,12 @@ def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[n
         if isinstance(error, OSError) and error.errno:  # but this is the disk
             raise InkError(f"{name} cannot be read: {error.strerror}.") from None
         raise InkError(f"{name} is cut off or broken: it could not be read to its end.") from None
+
+
+def unpacked_size(image: Image.Image) -> tuple[int, int]:
+    """How many pixels are unpacked, across and down: of a TIFF in tiles at least one, however small the picture."""
+    tags = getattr(image, "tag_v2", {})
+    return max(image.width, tags.get(TILE_WIDTH, 1)), max(image.height, tags.get(TILE_HEIGHT, 1))
 
 
 def _rewound(file: BinaryIO) -> BinaryIO:

@@ -6,12 +6,14 @@ What cannot be used is told by name; the rest counts.
 
 import csv
 import io
+import math
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,13 +21,15 @@ from PIL import Image
 
 from mnist_core.architectures import SIDE
 from mnist_core.data import Labelled, load_embedded_digits
-from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_picture
+from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_picture, unpacked_size
 from mnist_core.preprocess import Pipeline, Trace
 from mnist_core.words import brief, printable
 
 MAX_PICTURES = 2_000
 MAX_BYTES = 50_000_000
 MAX_PICTURE_BYTES = 10_000_000  # unpacked
+MAX_TABLE_BYTES = 1_000_000  # of a CSV in an archive, unpacked
+MAX_MISSING = 1_000  # rows without a file that are told one by one
 MAX_UNPACKED = 200_000_000
 MAX_MEGAPIXELS = 1_000  # of all pictures together
 MAX_DIRECTORY = 1_000_000  # bytes of the archive's own list of files
@@ -69,7 +73,7 @@ def read_archive(content: bytes, progress: Progress = lambda share: None) -> Pic
     with _open(content) as archive:
         infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         files = [_File(_path(i.filename), brief(i.filename), i.file_size, partial(_unpack, archive, i)) for i in infos]
-        return _read(files, progress, MAX_PICTURES, _Budget().picture)
+        return _read(files, progress, MAX_PICTURES, MAX_TABLE_BYTES, _Budget().picture)
 
 
 def read_folder(folder: Path, progress: Progress = lambda share: None) -> Pictures:
@@ -78,7 +82,7 @@ def read_folder(folder: Path, progress: Progress = lambda share: None) -> Pictur
     found = sorted(map(Path, files_in(folder, lambda name, why: closed.append(Skipped(printable(name), why)))))
     paths = [(path, path.relative_to(folder).as_posix()) for path in found]
     files = [_File(name, printable(name), MAX_BYTES, partial(_read_file, path)) for path, name in paths]
-    pictures = _read(files, progress, len(files), lambda file: file.read(MAX_BYTES))
+    pictures = _read(files, progress, len(files), MAX_BYTES, lambda file: file.read(MAX_BYTES))
     return replace(pictures, skipped=closed + pictures.skipped)
 
 
@@ -91,10 +95,12 @@ def read_scans(progress: Progress = lambda share: None) -> Labelled:
     return Labelled(np.stack(images), rows.labels)
 
 
-def _read(files: list[_File], progress: Progress, most: int, read: Callable[[_File], bytes]) -> Pictures:
+def _read(
+    files: list[_File], progress: Progress, most: int, table_bytes: int, read: Callable[[_File], bytes]
+) -> Pictures:
     pipeline, skipped = Pipeline(), []
     names, images, labels = [], [], []
-    entries = list(_label(files, skipped))
+    entries = list(_label(files, table_bytes, skipped))
     for file, _ in entries[most:]:
         skipped.append(Skipped(file.name, f"It comes after the {most:,} pictures that a visit takes."))
     for number, (file, label) in enumerate(entries[:most], 1):
@@ -134,7 +140,7 @@ class _Budget:
         try:
             ensure_few_parts(unpacked)
             with Image.open(unpacked, formats=FORMATS) as image:
-                self.megapixels -= image.width * image.height / 1e6
+                self.megapixels -= math.prod(unpacked_size(image)) / 1e6
         except Exception:  # the pipeline finds the words
             return content
         if self.megapixels < 0:
@@ -191,7 +197,7 @@ def _read_file(path: Path, limit: int) -> bytes:
 # Labels -------------------------------------------------------------------------------------------------------
 
 
-def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, int]]:
+def _label(files: list[_File], table_bytes: int, skipped: list[Skipped]) -> Iterator[tuple[_File, int]]:
     """The pictures that have a label, from the CSV where there is one and from their folders where there is none.
 
     What has none and is no picture by its name is passed over: a README beside the folders.
@@ -209,7 +215,7 @@ def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, 
     table, *others = sorted(tables, key=lambda file: (file.path.count("/"), file.path))
     for other in others:
         skipped.append(Skipped(other.name, f"Only one CSV is read, {table.name}."))
-    rows = _read_table(table)
+    rows = _read_table(table, table_bytes)
     folder = PurePosixPath(table.path).parent
     # Those beside the table come first: one outside may be called as one of them is.
     for file in sorted(pictures, key=lambda file: _below(file.path, folder) == file.path):
@@ -222,14 +228,16 @@ def _label(files: list[_File], skipped: list[Skipped]) -> Iterator[tuple[_File, 
             skipped.append(Skipped(file.name, f"Its label is {brief(label)!r}, which is no digit."))
         else:
             yield file, int(label)
-    for missing in rows:
+    for missing in islice(rows, MAX_MISSING):
         skipped.append(Skipped(brief(missing), "It stands in the CSV, and there is no such file left."))
+    if len(rows) > MAX_MISSING:
+        skipped.append(Skipped(table.name, f"{len(rows) - MAX_MISSING:,} more of its rows have no file."))
 
 
-def _read_table(table: _File) -> dict[str, str]:
+def _read_table(table: _File, limit: int) -> dict[str, str]:
     """File -> label, as the CSV has them; of a file that it has with several, all of them, which are no label."""
     try:
-        text = table.read(MAX_PICTURE_BYTES).decode("utf-8-sig", errors="replace")
+        text = table.read(limit).decode("utf-8-sig", errors="replace")
         reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text))
         header = [cell.strip().lower() for cell in next(reader, [])]
         if not {"file", "label"} <= {*header}:

@@ -92,10 +92,10 @@ def _drift(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.sin(2 * np.pi * (along / waves + rng.random((2, 3)))).sum(axis=2) / np.sqrt(1.5)
 
 
-def draw(strokes: Strokes, rng: np.random.Generator, size: float | None = None) -> np.ndarray:
+def draw(strokes: Strokes, rng: np.random.Generator) -> np.ndarray:
     """Somewhere on a canvas, in some size, with some pen: what the browser would send."""
     width = rng.uniform(*WIDTHS) * CANVAS
-    size = CANVAS * (rng.uniform(*SIZES) if size is None else size)
+    size = CANVAS * rng.uniform(*SIZES)
     extent = np.ptp(np.concatenate(strokes), axis=0)
     reach = extent * size / max(extent.max(), 1e-9) / 2 + width / 2
     middle = reach + rng.random(2) * np.maximum(CANVAS - 2 * reach, 0)

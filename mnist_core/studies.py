@@ -4,8 +4,10 @@
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +17,7 @@ from mnist_core.checkpoints import write_atomically
 STUDIES = Path(__file__).resolve().parent.parent / "checkpoints" / "studies"
 COLUMNS = ("number", "state", "validation_accuracy", "epochs", "seconds")
 STATES = ("complete", "pruned")
+ON_LOGARITHM = ("learning_rate", "batch_size", "weight_decay", "width")  # the knobs that are drawn on it
 
 
 class StudyError(Exception):
@@ -56,18 +59,30 @@ def load_study(path: Path) -> Study:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         study = Study(**{entry.name: found[entry.name] for entry in fields(Study)})
-        if study.architecture not in ARCHITECTURES or not study.trials:
+        settings = study.settings
+        if study.architecture not in ARCHITECTURES or not study.trials or not isinstance(study.versions, dict):
+            raise ValueError
+        counts = settings["epochs"], settings.get("images") or 0
+        if not isinstance(settings["data"], str) or not all(isinstance(count, int) for count in counts):
             raise ValueError
         for trial in study.trials:
             if trial.keys() != study.trials[0].keys() or trial["state"] not in STATES:
                 raise ValueError
-            if not all(float(trial[name]) >= 0 for name in ("number", "validation_accuracy", "epochs", "seconds")):
+            if not all(_is_number(trial[name]) for name in trial.keys() - {"state"}):
                 raise ValueError
+            if not all(trial[name] > 0 for name in trial.keys() & {*ON_LOGARITHM}):
+                raise ValueError
+        if not all(_is_number(share) for share in study.importance.values()):
+            raise ValueError
         if not {*study.importance} <= {*study.knobs} or "complete" not in {t["state"] for t in study.trials}:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StudyError(f"{path.name} does not hold the figures of a study.") from None
     return study
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 def list_studies(folder: Path = STUDIES) -> tuple[list[Study], list[str]]:

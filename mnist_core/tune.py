@@ -57,14 +57,9 @@ class OneTooMany(Exception):
 # Knobs --------------------------------------------------------------------------------------------------------
 
 
-def sizes_of(architecture: str) -> dict[str, int | tuple[int, ...]]:
+def sizes_of(architecture: str) -> dict[str, int]:
     """The arguments of a network's constructor that say how wide it is, with their usual values."""
-    usual = _usual_arguments(architecture)
-    return {
-        name: value
-        for name, value in usual.items()
-        if type(value) is int or (type(value) is tuple and {*map(type, value)} == {int})
-    }
+    return {name: value for name, value in _usual_arguments(architecture).items() if type(value) is int}
 
 
 def _usual_arguments(architecture: str) -> dict[str, Any]:
@@ -126,9 +121,7 @@ def _strengthened(changes: Augmentation, factor: float) -> Augmentation | None:
     return Augmentation(**limits) if factor else None
 
 
-def _scaled(size: int | tuple[int, ...], factor: float) -> int | tuple[int, ...]:
-    if isinstance(size, tuple | list):
-        return tuple(_scaled(one, factor) for one in size)
+def _scaled(size: int, factor: float) -> int:
     return max(1, round(size * factor))
 
 

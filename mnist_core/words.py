@@ -27,7 +27,8 @@ def with_article(digit: int) -> str:
 
 def as_code(text: str) -> str:
     """A text from outside in Markdown, letter by letter: nothing in it may become a link."""
-    return f"`{printable(text).replace('`', '')[:40]}`"
+    shown = printable(text).replace("`", "'")
+    return f"`{shown[:40]}`"
 
 
 def as_written(text: str) -> str:

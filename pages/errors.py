@@ -26,7 +26,7 @@ from pages.parts.doors import (
 )
 from pages.parts.doubts import SHEET, show_doubts
 from pages.parts.one_image import LENSES, show_image
-from pages.parts.report import SHARES, digit_by_digit, facts, whole_report
+from pages.parts.report import facts, show_digits, whole_report
 from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
 from pages.parts.trust import USUAL, show_trust
 
@@ -90,14 +90,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
     table, curves = st.columns(2)
     with table:
         st.markdown("**Digit by digit**")
-        digits = digit_by_digit(answers.evaluation)
-        st.dataframe(
-            digits,
-            hide_index=True,
-            column_config=SHARES,
-            placeholder="–",
-            alt="Precision, recall and F1 of each digit.",
-        )
+        show_digits(answers.evaluation)
     with curves:
         st.markdown(f"**How {card.name} was trained**")
         st.plotly_chart(

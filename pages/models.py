@@ -8,13 +8,12 @@ import streamlit as st
 
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.checkpoints import Card
-from mnist_core.evaluate import per_digit
 from mnist_core.recipes import RECIPES
 from mnist_core.train import usual_name
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
-from pages.parts.report import SHARES
+from pages.parts.report import show_digits
 from pages.parts.study import show_studies
 
 
@@ -83,19 +82,9 @@ def show_card(card: Card, chosen: bool) -> None:
     )
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
         if digits.open and (evaluation := loaders.evaluation(card)) is not None:
-            show_per_digit(per_digit(evaluation))
+            show_digits(evaluation)
     with st.expander("Recipe"):
         show_recipe(card)
-
-
-def show_per_digit(table: pd.DataFrame) -> None:
-    table.columns = ["Digit", "Precision", "Recall", "F1", "Images"]
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config=SHARES,
-        alt="Precision, recall and F1 of each digit.",
-    )
 
 
 def show_recipe(card: Card) -> None:

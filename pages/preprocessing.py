@@ -193,9 +193,10 @@ def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
             "Curve along", list(DIALS), format_func=str.capitalize, key="bench.along", bind="query-params"
         )
         dial = DIALS[along]
+        here = int(np.abs(dial.positions - values[along]).argmin())
+        values[along] = float(dial.positions[here])  # a link may have set it between two
         logits = infer(classifier.model, to_tensor(vary(image, values, along)))
         probabilities = softmax(logits)
-        here = int(np.abs(dial.positions - values[along]).argmin())
         none = [verdict == "not a digit" for verdict, _ in judge(logits, classifier.card.limits)]
         digits = np.where(none, NO_DIGIT, logits.argmax(axis=1))
         first, last = (dial.positions[place] for place in steady_range(digits, here))

@@ -211,6 +211,9 @@ def test_the_texts_of_a_form_cost_nothing_in_whatever_letters_it_says_they_are(c
     started = time.perf_counter()
     said = client.post("/api/predict", **form(note, "multipart/form-data; boundary=x; charset=punycode"))
     assert said.status_code == 422
+    inside = note.replace(b"--x", b'--x"; charset="punycode')
+    said = client.post("/api/predict", **form(inside, r'multipart/form-data; boundary="x\"; charset=\"punycode"'))
+    assert (said.status_code, "boundary" in said.json()["error"]) == (400, True)
     assert time.perf_counter() - started < 1
 
 

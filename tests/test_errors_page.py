@@ -251,6 +251,16 @@ def test_the_scans_are_read_well_by_a_model_that_never_saw_them():
     assert "1,797 images" in app.markdown[1].value
 
 
+def test_a_model_that_is_replaced_before_it_has_answered_is_told_in_a_sentence(monkeypatch):
+    def load(name, sha256):
+        raise CheckpointError(f"{name} was replaced a moment ago. Load the page again.")
+
+    monkeypatch.setattr(loaders, "_load_classifier", load)
+    app = open_page(data="Scanned digits")
+    assert not app.exception
+    assert ["was replaced a moment ago" in error.value for error in app.error] == [True]
+
+
 def test_the_visitors_own_pictures_are_evaluated_and_what_was_left_out_is_told():
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
     images = np.zeros((3, 28, 28), dtype=np.uint8)

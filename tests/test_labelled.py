@@ -171,6 +171,23 @@ def test_pictures_of_very_many_pixels_use_up_a_budget(monkeypatch):
     assert "megapixels" in reasons(pictures)["7/3.png"]
 
 
+def test_of_very_many_rows_without_a_file_the_first_are_named_and_the_others_counted():
+    table = "file,label\n7.png,7\n" + "".join(f"{n}.jpg,7\n" for n in range(1_300))
+    pictures = read_archive(pack({"7.png": as_png(SEVEN), "labels.csv": table}))
+    assert pictures.names == ["7.png"]
+    assert len(pictures.skipped) == 1_001
+    assert reasons(pictures)["labels.csv"] == "300 more of its rows have no file."
+
+
+def test_the_table_of_an_archive_has_its_own_bound(tmp_path):
+    table = "file,label\n7.png,7\n" + "#" * 1_000_000
+    with pytest.raises(ArchiveError, match=r"labels.csv cannot be used. It unpacks to more than 1 MB\."):
+        read_archive(pack({"7.png": as_png(SEVEN), "labels.csv": table}))
+    (tmp_path / "7.png").write_bytes(as_png(SEVEN))
+    (tmp_path / "labels.csv").write_text(table.replace("#", "\n"))
+    assert read_folder(tmp_path).names == ["7.png"]
+
+
 def test_more_pictures_than_a_visit_may_bring_are_told(monkeypatch):
     monkeypatch.setattr(labelled, "MAX_PICTURES", 3)
     pictures = read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(5)}))

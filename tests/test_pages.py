@@ -283,6 +283,21 @@ def test_the_chosen_model_answers():
     assert any(text.value.startswith(f"{names[-1]}: ") for text in app.caption)
 
 
+def test_a_model_that_is_missing_for_a_moment_while_it_is_replaced_is_asked_again(monkeypatch):
+    cards, broken = loaders.shelf()
+    looks = []
+
+    def shelf():
+        looks.append(cards[1:] if len(looks) == 1 else cards)
+        return looks[-1], broken
+
+    monkeypatch.setattr(loaders, "shelf", shelf)
+    app = open_app().run()
+    assert not app.exception
+    assert app.selectbox(key="model").value == cards[0].name
+    assert cards[1:] in looks
+
+
 def test_the_model_page_shows_every_checkpoint_with_its_figures():
     app = open_app().run().switch_page("pages/models.py").run()
     cards, _ = list_checkpoints()

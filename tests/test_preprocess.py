@@ -5,9 +5,11 @@ import copy
 import io
 import pickle
 import re
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from scipy import ndimage
 
 from benchmarks.photographs import SCENES, photograph
 from mnist_core.data import load_embedded_digits
-from mnist_core.ink import InkError
+from mnist_core.ink import InkError, grey
 from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STAGES, STD, Pipeline, to_images, to_tensor
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
@@ -506,6 +508,33 @@ def test_a_decompression_bomb_is_refused_before_it_unpacks(side):
         HOUSE.run(bomb)
     with pytest.raises(InkError, match="megapixels"):
         HOUSE.run(np.broadcast_to(np.uint8(0), (side, side)))
+
+
+def test_a_tile_that_is_far_larger_than_its_picture_is_refused_before_it_unpacks():
+    def tiled(side: int) -> bytes:
+        tile = zlib.compress(bytes(side * side), 9)
+        # Width, height, bits, packing, meaning, channels; the tile's width, height, place and size.
+        numbers = {256: 28, 257: 28, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 134, 325: len(tile)}
+        entries = b"".join(struct.pack("<HHII", number, 4, 1, value) for number, value in numbers.items())
+        return b"II*\0" + struct.pack("<IH", 8, len(numbers)) + entries + bytes(4) + tile
+
+    assert grey(tiled(32))[0].shape == (28, 28)
+    with pytest.raises(InkError, match="megapixels"):
+        grey(tiled(7_104))
+
+
+def test_a_large_picture_of_runs_is_refused_and_a_small_one_is_read():
+    """Their decoder fills every row pixel by pixel, in Python."""
+
+    def runs(side: int) -> bytes:
+        rows, colours = b"\1\1\0\0" * side, bytes(shade for grey in range(256) for shade in (grey, grey, grey, 0))
+        header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(rows), 0, 0, 256, 0)
+        start = 14 + len(header) + len(colours)
+        return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + colours + rows
+
+    assert grey(runs(40))[0].shape == (40, 40)
+    with pytest.raises(InkError, match="Save The file as PNG"):
+        grey(runs(2_001))
 
 
 def test_a_jpeg_is_measured_before_it_is_decoded_small():

@@ -347,6 +347,14 @@ def test_the_bench_reads_the_image_that_its_dials_make_and_says_how_far_the_answ
     assert any(text.value.startswith(words) for text in app.markdown)
 
 
+def test_a_link_between_two_positions_of_a_dial_is_read_at_the_one_that_is_shown(monkeypatch):
+    made = []
+    monkeypatch.setattr("mnist_core.vary.vary", lambda *asked: made.append(asked) or vary(*asked))
+    app = draw(open_page(tab="Stress bench", **{"bench.rotation": "45"}))
+    assert not app.exception
+    assert {values["rotation"] for _, values, *_ in made} == {44}
+
+
 @pytest.mark.parametrize(("model", "none"), [("house", True), ("mlp", False)])
 def test_the_bench_at_rest_reads_a_letter_as_the_page_does(model, none):
     app = open_page(model=model, tab="Stress bench")

@@ -50,6 +50,14 @@ def story() -> tuple[list[str], str, list[str]]:
     return past, now, future
 
 
+def test_examples_and_clearing_do_not_make_the_past_grow_without_end():
+    for name in range(60):
+        state.draw(state.Drawing(tuple(strokes(str(name))), b"ink"))
+        state.clear()
+    past, now, _ = story()
+    assert (len(past), past[-1], now) == (50, "59", "")
+
+
 def test_two_quick_undos_keep_the_past_and_the_future():
     draw_three()
     state.undo()

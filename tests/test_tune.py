@@ -20,7 +20,7 @@ from mnist_core import tune
 from mnist_core.architectures import ARCHITECTURES, build
 from mnist_core.data import Labelled, Splits
 from mnist_core.recipes import RECIPES, Recipe
-from mnist_core.studies import Study, StudyError, list_studies, load_study, save_study
+from mnist_core.studies import STUDIES, Study, StudyError, list_studies, load_study, save_study
 from mnist_core.train import parse_arguments
 from mnist_core.tune import draw_knobs, main, sizes_of, turned, usual_knobs, winner
 
@@ -208,6 +208,30 @@ def test_a_broken_study_names_its_file(tmp_path):
     (tmp_path / "odd.json").write_text('{"trials": 7}')
     with pytest.raises(StudyError, match="odd.json"):
         load_study(tmp_path / "odd.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda study: study["settings"].pop("epochs"),
+        lambda study: study["settings"].update(images="all"),
+        lambda study: study["trials"][0].update(validation_accuracy="0.98"),
+        lambda study: study["trials"][0].update(seconds=float("inf")),
+        lambda study: study["trials"][0].update(weight_decay=0),
+        lambda study: study["trials"][0].update(dropout="much"),
+        lambda study: study["importance"].update(dropout="much"),
+        lambda study: study.update(versions=[]),
+    ],
+)
+def test_a_study_that_its_page_could_not_show_is_broken(tmp_path, change):
+    study = json.loads((STUDIES / "mlp.json").read_text())
+    path = tmp_path / "mlp.json"
+    path.write_text(json.dumps(study))
+    load_study(path)
+    change(study)
+    path.write_text(json.dumps(study))
+    with pytest.raises(StudyError, match="mlp.json"):
+        load_study(path)
 
 
 # Workers that are killed --------------------------------------------------------------------------------------

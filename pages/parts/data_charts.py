@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from mnist_core.studies import ON_LOGARITHM
 from pages.parts.charts import DIGIT_NAMES, PLAIN, QUIET, plain
 
 HEIGHT = 0.9  # of the tallest hill, in rows
@@ -124,7 +125,7 @@ def parallel_chart(columns: dict[str, np.ndarray], accuracy: np.ndarray) -> go.F
     for name, values in columns.items():
         values = np.asarray(values, dtype=float)
         dimension = {"label": name.replace("_", " "), "values": values}
-        if name in ("learning_rate", "batch_size", "weight_decay", "width"):
+        if name in ON_LOGARITHM:
             places = np.geomspace(values.min(), values.max(), 5)
             dimension |= {
                 "values": np.log10(values),

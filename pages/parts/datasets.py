@@ -102,6 +102,8 @@ def answered(card: Card, data: str) -> Answered | None:
         if evaluation is None:
             return None
         return Answered(data, evaluation, loaders.test_answers(card)[1], loaders.mnist_test_images())
+    if loaders.classifier(card) is None:
+        return None
     if data == SCANS:
         bar = st.empty()
         labelled = loaders.scans(lambda share: _report(bar, share, "Reading the scans …"))

@@ -70,7 +70,10 @@ def _load_classifier(name: str, sha256: str) -> DigitClassifier:
 def chosen_card() -> Card:
     """The card of the model in the sidebar."""
     state.need_frame()
-    return next(card for card in shelf()[0] if card.name == st.session_state[state.MODEL])
+    card = next((card for card in shelf()[0] if card.name == st.session_state[state.MODEL]), None)
+    if not card:  # it is being replaced, and was there when the frame looked a moment ago
+        st.rerun()
+    return card
 
 
 def evaluation(card: Card) -> pd.DataFrame | None:

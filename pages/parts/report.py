@@ -33,7 +33,7 @@ from pages.parts.pictures import data_address
 from pages.parts.trust import SHOWS, USUAL, in_words, off_by, threshold_figure
 
 MISTAKES = 1000  # as pictures; their numbers are all in the CSV
-SHARES = {  # how pages show the columns of digit_by_digit
+SHARES = {
     name: st.column_config.NumberColumn(format="%.4f", help=words)
     for name, words in {
         "Precision": "Of the answers with this digit, the share that is right.",
@@ -79,6 +79,16 @@ def digit_by_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
     table["precision"] = table["precision"].where(answered)
     table[["recall", "f1"]] = table[["recall", "f1"]].where(there)
     return table.set_axis(["Digit", "Precision", "Recall", "F1", "Images"], axis=1)
+
+
+def show_digits(evaluation: pd.DataFrame) -> None:
+    st.dataframe(
+        digit_by_digit(evaluation),
+        hide_index=True,
+        column_config=SHARES,
+        placeholder="–",
+        alt="Precision, recall and F1 of each digit.",
+    )
 
 
 def whole_report(

@@ -20,6 +20,7 @@ MODEL, SOURCE, PEN, SAMPLE = "model", "source", "pen", "sample"
 # Not widgets, but in the URL: the image that is open, and the line that was drawn on a map.
 IMAGE = "image"
 LASSO, MAP = "lasso", "map"
+MOST_KEPT = 50  # drawings that Undo knows, or that the canvas was told of
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,7 @@ def hear_canvas(strokes: list[dict], png: bytes) -> None:
         st.session_state["board"] = replace(before, heard=png, told=told)
         return
     drawing = Drawing(tuple(strokes), png if strokes else b"")
-    past = (*before.past, before.now)[-50:]
-    st.session_state["board"] = replace(before, now=drawing, heard=png, past=past, future=(), told=())
+    st.session_state["board"] = replace(before, now=drawing, heard=png, past=_past_and_now(), future=(), told=())
 
 
 def undo() -> None:
@@ -156,22 +156,26 @@ def undo() -> None:
 
 def redo() -> None:
     if (before := board()).future:
-        _show(before.future[0], past=(*before.past, before.now), future=before.future[1:])
+        _show(before.future[0], past=_past_and_now(), future=before.future[1:])
 
 
 def clear() -> None:
-    if (before := board()).now.strokes:
-        _show(Drawing(), past=(*before.past, before.now), future=())
+    if board().now.strokes:
+        _show(Drawing(), past=_past_and_now(), future=())
 
 
 def draw(drawing: Drawing) -> None:
     """Put a whole drawing on the canvas, which Undo takes away again."""
-    _show(drawing, past=(*board().past, board().now), future=())
+    _show(drawing, past=_past_and_now(), future=())
+
+
+def _past_and_now() -> tuple[Drawing, ...]:
+    return (*board().past, board().now)[-MOST_KEPT:]
 
 
 def _show(drawing: Drawing, **changes) -> None:
     before = board()
-    told = (*before.told, _lines(drawing.strokes))[-50:]
+    told = (*before.told, _lines(drawing.strokes))[-MOST_KEPT:]
     after = replace(before, now=drawing, shown=drawing.strokes, turn=before.turn + 1, told=told, **changes)
     st.session_state["board"] = after
 
