@@ -25,7 +25,6 @@ from pages.parts.holdings import (
     holding,
     holding_of,
     own_drawings,
-    read_scans,
 )
 from pages.parts.lasso import fenced, fill, show_lasso
 from pages.parts.one_sample import show_sample
@@ -98,7 +97,7 @@ def show_balance(figures: Figures) -> None:
     sets = {
         TRAINING.lower(): figures.labels[: figures.training],
         TEST.lower(): figures.labels[figures.training :],
-        SCANS.lower(): read_scans().labels,
+        SCANS.lower(): loaders.scans().labels,
     }
     if len(own := own_drawings().labels):
         sets[DRAWINGS.lower()] = own
@@ -175,7 +174,7 @@ def show_shape(figures: Figures) -> None:
     if beside == TEST:
         other = figures.histograms[place, 1]
     elif beside == SCANS:
-        scans = read_scans()
+        scans = loaders.scans()
         values = loaders.scan_measures(scans)[name].to_numpy()
         other = np.stack([histogram(values[scans.labels == digit], name) for digit in range(10)])
         table["scans 50%"] = [np.nanmedian(values[scans.labels == digit]).round(2) for digit in range(10)]

@@ -412,3 +412,35 @@ def test_without_any_checkpoint_the_app_says_how_to_make_one(monkeypatch, tmp_pa
         assert any("broken.json" in text.value for text in app.caption)
     finally:
         loaders._read_shelf.clear()
+
+
+def test_a_bar_moves_fifty_times_at_most_and_goes_even_when_its_work_fails(monkeypatch):
+    moved = []
+
+    class Bar:
+        def progress(self, share: float, words: str) -> "Bar":
+            moved.append((share, words))
+            return self
+
+        def empty(self) -> None:
+            moved.append("gone")
+
+    monkeypatch.setattr(loaders, "st", Bar())
+
+    def work() -> None:
+        with loaders.progress_bar("Reading …") as report:
+            for done in range(1001):
+                report(done / 1000)
+            raise ValueError("a file is broken")
+
+    with pytest.raises(ValueError, match="a file is broken"):
+        work()
+    assert moved[0] == (0.0, "Reading …")
+    assert len(moved) == 51
+    assert moved[-1] == "gone"
+
+
+def test_work_that_is_done_at_once_shows_no_bar(monkeypatch):
+    monkeypatch.setattr(loaders, "st", None)
+    with loaders.progress_bar("Asking …") as report:
+        report(1.0)

@@ -105,27 +105,13 @@ def answered(card: Card, data: str) -> Answered | None:
     if loaders.classifier(card) is None:
         return None
     if data == SCANS:
-        bar = st.empty()
-        labelled = loaders.scans(lambda share: _report(bar, share, "Reading the scans …"))
-        logits = loaders.scan_logits(card, labelled.images, lambda share: _report(bar, share, f"Asking {card.name} …"))
-        bar.empty()
+        labelled, logits = loaders.scans(), loaders.scan_logits(card)
         return Answered(data, evaluate(labelled.labels, logits), logits, labelled.images)
     if not (kept := state.own()) or not kept[1].names:
         return None
     pictures = kept[1]
-    bar = st.empty()
-    logits = state.own_logits(
-        card,
-        lambda: loaders.ask(card, pictures.images, lambda share: _report(bar, share, f"Asking {card.name} …")),
-    )
-    bar.empty()
+    logits = state.own_logits(card, lambda: loaders.ask(card, pictures.images))
     return Answered(data, evaluate(pictures.labels, logits), logits, pictures.images, pictures.names)
-
-
-def _report(bar, share: float, words: str) -> None:
-    # A bar that moves a thousand times would take longer than what it reports.
-    if share >= 1 or int(share * 1000) % 20 == 0:
-        bar.progress(share, words)
 
 
 def show_fetch() -> None:
@@ -179,14 +165,13 @@ def choose_archive() -> None:
 
 
 def _take_in(name: str, content: bytes) -> None:
-    bar = st.progress(0.0, "Reading the archive …")
     try:
-        pictures = read_archive(content, lambda share: _report(bar, share, "Through the pipeline …"))
+        with loaders.progress_bar("Through the pipeline …") as report:
+            report(0.0)
+            pictures = read_archive(content, report)
     except ArchiveError as error:
         st.error(str(error), icon=":material/folder_off:")
         return
-    finally:
-        bar.empty()
     state.forget_votes(OWN)  # they are kept by number, and other pictures have these numbers now
     state.keep_own(pictures, name)
     st.rerun()

@@ -6,7 +6,6 @@ Every image of MNIST has one number: those of the training images come first, th
 from dataclasses import dataclass, field
 
 import numpy as np
-import streamlit as st
 
 from mnist_core.data import Labelled
 from mnist_core.figures import Figures
@@ -50,7 +49,7 @@ def holding(name: str, figures: Figures) -> Holding:
     if name == TEST:
         return Holding(name, figures.labels[figures.training :], loaders.mnist_test_images(), figures.training)
     if name == SCANS:
-        scans = read_scans()
+        scans = loaders.scans()
         return Holding(name, scans.labels, scans.images, FIRST_SCAN)
     drawings = own_drawings()
     return Holding(name, drawings.labels, drawings.images, FIRST_DRAWING)
@@ -63,20 +62,6 @@ def holding_of(number: int, figures: Figures) -> Holding | None:
         name = SCANS if number < FIRST_DRAWING else DRAWINGS
     found = holding(name, figures)
     return found if number - found.first < len(found.labels) else None
-
-
-def read_scans() -> Labelled:
-    """The digits inside scikit-learn, through the pipeline; a second or two for the first visitor who asks."""
-    bar = st.empty()
-
-    def report(share: float) -> None:
-        # A bar that moves a thousand times would take longer than what it reports.
-        if int(share * 1000) % 50 == 0:
-            bar.progress(share, "Reading the scans …")
-
-    scans = loaders.scans(report)
-    bar.empty()
-    return scans
 
 
 def own_drawings() -> Labelled:

@@ -1,6 +1,7 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -100,19 +101,38 @@ def _load_answers(name: str, sha256: str, _card: Card) -> tuple[np.ndarray, np.n
     return load_answers(_card, CHECKPOINTS)
 
 
-def scans(progress: Callable[[float], None]) -> Labelled:
-    """The digits inside scikit-learn, through the pipeline."""
+@contextmanager
+def progress_bar(words: str) -> Iterator[Callable[[float], None]]:
+    """A bar that goes when its work is done, and what tells it how far the work is."""
+    bar, shown = None, -1
+
+    def report(share: float) -> None:
+        nonlocal bar, shown
+        # A bar that moves a thousand times would take longer than what it reports.
+        if share < 1 and (fiftieth := int(share * 50)) != shown:
+            shown, bar = fiftieth, (bar or st).progress(share, words)
+
+    try:
+        yield report
+    finally:
+        if bar:
+            bar.empty()
+
+
+def scans() -> Labelled:
+    """The digits inside scikit-learn, through the pipeline; a second or two for the first visitor who asks."""
     kept = _keep()
     if "scans" not in kept:
-        kept["scans"] = read_scans(progress)
+        with progress_bar("Reading the scans …") as report:
+            kept["scans"] = read_scans(report)
     return kept["scans"]
 
 
-def scan_logits(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+def scan_logits(card: Card) -> np.ndarray:
     """What a checkpoint answers to the digits inside scikit-learn."""
     kept = _keep()
     if (card.name, card.sha256) not in kept:
-        kept[card.name, card.sha256] = ask(card, images, progress)
+        kept[card.name, card.sha256] = ask(card, scans().images)
     return kept[card.name, card.sha256]
 
 
@@ -122,12 +142,13 @@ def _keep() -> dict:
     return {}
 
 
-def ask(card: Card, images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+def ask(card: Card, images: np.ndarray) -> np.ndarray:
     """The logits for images."""
     model, logits = _load_classifier(card.name, card.sha256).model, []
-    for part in to_tensor(images).split(100):
-        logits.append(infer(model, part))
-        progress(min(1.0, 100 * len(logits) / len(images)))
+    with progress_bar(f"Asking {card.name} …") as report:
+        for part in to_tensor(images).split(100):
+            logits.append(infer(model, part))
+            report(min(1.0, 100 * len(logits) / len(images)))
     return np.concatenate(logits)
 
 

@@ -144,7 +144,7 @@ def _logits(card: Card, answers: Answered, number: int) -> np.ndarray | None:
             pass  # the model itself may still answer
     if answers.images is None or not loaders.classifier(card):
         return None
-    return loaders.ask(card, answers.images[number : number + 1], lambda share: None)
+    return loaders.ask(card, answers.images[number : number + 1])
 
 
 def _show_neighbours(card: Card, number: int, label: int, digit: int) -> None:
