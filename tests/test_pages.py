@@ -133,6 +133,16 @@ def test_an_example_lies_whole_on_the_paper(example):
     assert points.max() <= 280 - example.width / 2
 
 
+def test_an_examples_button_shows_its_ink_without_paper_in_a_grey_for_light_and_dark():
+    app = open_app().run()
+    label = app.button(key="example 7").label
+    picture = Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^)]*)", label)[1])))
+    grey, ink = np.moveaxis(np.asarray(picture), -1, 0)
+    assert set(np.unique(grey)) == {130}
+    assert ink[0, 0] == 0
+    assert ink.max() == 255
+
+
 def test_judging_the_same_ink_again_corrects_the_first_word():
     app = open_app().run()
     app.button(key="example 9").click().run()

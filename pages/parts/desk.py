@@ -13,7 +13,7 @@ from pages.parts import loaders, state
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
 from pages.parts.link import LONGEST, pack, unpack
-from pages.parts.pictures import data_address
+from pages.parts.pictures import data_address, inked
 
 LINKED = "ink"  # the name of the drawing in a page's address
 UPLOADS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
@@ -158,10 +158,10 @@ def show_examples() -> None:
 @cache
 def _label(example: Example) -> str:
     """The drawing itself, small, and its name where the drawing does not say it."""
-    canvas = 1 - render(example.drawn(), max(example.width, 14))[..., 0] / 255
+    canvas = 1 - render(example.drawn(), max(example.width, 24))[..., 0] / 255
     small, _ = scale(canvas, box=40)
     words = "" if example.name.isdigit() else f" {example.name}"
-    return f"![{example.name}]({data_address(png(1 - small))}){words}"
+    return f"![{example.name}]({data_address(inked(small))}){words}"
 
 
 def _draw_example(name: str) -> None:

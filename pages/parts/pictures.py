@@ -40,6 +40,12 @@ def wall(images: np.ndarray, columns: int = 15) -> bytes:
     return png(to_images(np.concatenate(rows)).numpy(), 2)
 
 
+def inked(ink: np.ndarray) -> bytes:
+    """Ink in [0, 1] without its paper as a PNG, of a grey that can be read on a light page and on a dark one."""
+    amount = Image.fromarray(np.uint8(np.round(ink.clip(0, 1) * 255)))
+    return to_png(Image.merge("LA", (Image.new("L", amount.size, 130), amount)))
+
+
 @cache
 def placeholder(words: str) -> bytes:
     """What stands where an image is not at hand: a grey square that names it."""
