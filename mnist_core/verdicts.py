@@ -70,7 +70,8 @@ def fit_limits(labels: np.ndarray, logits: np.ndarray, changed: np.ndarray, othe
     """
     shares = np.sort(softmax(changed)[np.arange(len(labels)), labels])
     # The conformal rank: with one more image of the same kind, the promise holds for that one too.
-    candidate = float(shares[int(np.floor((len(labels) + 1) * (1 - COVERAGE))) - 1])
+    rank = int(np.floor((len(labels) + 1) * (1 - COVERAGE)))
+    candidate = float(shares[max(rank, 1) - 1])
     proofs = np.sort(evidence(logits))
     digit, perhaps = (float(np.quantile(proofs, 1 - share)) for share in (ACCEPTED, KNOWN))
     limits = Limits(digit=digit, perhaps=perhaps, candidate=candidate)

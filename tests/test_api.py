@@ -21,7 +21,7 @@ from PIL import Image
 from starlette.routing import Mount, Route, Router
 from starlette.testclient import TestClient
 
-from mnist_core import DigitClassifier, api
+from mnist_core import CheckpointError, DigitClassifier, api
 from mnist_core.api import Desk, build_api
 from mnist_core.checkpoints import list_checkpoints
 from mnist_core.openapi import MAX_BODY
@@ -233,6 +233,74 @@ def test_pages_of_other_sites_may_ask_only_where_configured(serve):
     client = serve(origins=["https://there.example"])
     assert client.get("/api/health", headers=here).headers["access-control-allow-origin"] == "https://there.example"
     assert "access-control-allow-origin" not in client.get("/api/health", headers=there).headers
+
+
+def test_pages_of_another_site_that_is_configured_may_send_pictures(serve):
+    asked = {"Origin": "https://there.example", "Access-Control-Request-Method": "POST"}
+    said = serve(origins=["https://there.example"]).options("/api/predict", headers=asked)
+    assert said.status_code == 200
+    assert {"GET", "POST"} <= {*said.headers["access-control-allow-methods"].split(", ")}
+
+
+def test_the_models_are_listed_with_the_figures_of_their_cards(client, tmp_path):
+    listed = client.get("/api/models").json()["models"]
+    for told, card in zip(listed, list_checkpoints(tmp_path)[0], strict=True):
+        test = {"accuracy": card.test.accuracy, "low": card.test.low, "high": card.test.high, "of": card.test.total}
+        assert (told["name"], told["test"], told["sha256"]) == (card.name, test, card.sha256)
+        assert told["parameters"] == card.parameters
+
+
+def test_a_model_that_cannot_be_had_now_is_told_in_its_own_words(serve):
+    def load(card):
+        raise CheckpointError(f"{card.name} was replaced a moment ago. Load the page again.")
+
+    said = serve(load=load).post("/api/predict", content=SEVEN, headers=PNG)
+    assert (said.status_code, said.json()) == (503, {"error": "first was replaced a moment ago. Load the page again."})
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_arrives(client):
+    async def unread(scope, receive, send):
+        await client.app(scope, lambda: pytest.fail("the body was asked for"), send)
+
+    content = {"content": b"", "headers": {**PNG, "Content-Length": str(MAX_BODY + 1)}}
+    assert TestClient(unread).post("/api/predict", **content).status_code == 413
+
+
+# The document -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def document(client) -> dict:
+    return client.get("/api/openapi.json").json()
+
+
+def test_the_document_names_every_route_with_its_method_and_the_models_that_are_there(client, document):
+    methods = {path: {*entries} for path, entries in document["paths"].items()}
+    assert methods.pop("/api/predict") == {"post"}
+    assert methods == {f"/api/{name}": {"get"} for name in ("models", "health", "openapi.json")}
+    assert all(client.get(path).status_code == 200 for path in methods)
+    (model,) = document["paths"]["/api/predict"]["post"]["parameters"]
+    assert (model["name"], model["schema"]["enum"]) == ("model", ["first", "second"])
+
+
+def test_every_kind_of_body_in_the_document_is_taken(client, document):
+    kinds = document["paths"]["/api/predict"]["post"]["requestBody"]["content"]
+    assert len(kinds) == 9
+    for kind in kinds:
+        assert client.post("/api/predict", content=SEVEN, headers={"Content-Type": kind}).status_code != 415, kind
+
+
+@pytest.mark.parametrize("picture", [SEVEN, BLANK], ids=["seven", "blank"])
+def test_an_answer_has_the_entries_that_the_document_promises(client, document, picture):
+    promised = document["components"]["schemas"]["Prediction"]
+    told = client.post("/api/predict", content=picture, headers=PNG).json()
+    assert {*told} == {*promised["properties"]} == {*promised["required"]}
+    assert told["verdict"] in promised["properties"]["verdict"]["enum"]
+    assert len(told["top"]) <= promised["properties"]["top"]["maxItems"]
+    promised = document["components"]["schemas"]["Model"]
+    for model in client.get("/api/models").json()["models"]:
+        assert {*model} == {*promised["required"]}
+        assert {*model["test"]} == {*promised["properties"]["test"]["required"]}
 
 
 class Waiting:

@@ -229,6 +229,13 @@ def test_a_bad_checkpoint_is_named_with_its_reason_and_hides_no_good_one(save_un
     assert DigitClassifier.load(folder=tmp_path).card.name == "good"
 
 
+def test_where_the_only_checkpoint_is_broken_that_is_told_and_not_that_there_is_none(save_untrained, tmp_path):
+    save_untrained("mine")
+    (tmp_path / "mine.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="mine.safetensors is not the file its card describes"):
+        DigitClassifier.load(folder=tmp_path)
+
+
 def test_a_broken_preferred_checkpoint_is_told_and_no_other_answers_in_its_place(save_untrained, tmp_path):
     save_untrained("house")
     save_untrained("mlp")
@@ -485,7 +492,7 @@ SHIPPED = sorted(path.stem for path in CHECKPOINTS.glob("*.json"))
 PROMISED = {"mlp": 0.9839, "simple_cnn": 0.9827, "batchnorm_cnn": 0.9930, "wide_cnn": 0.9890, "mnistnet": 0.9930}
 
 
-def test_all_five_are_shipped_whole_and_weigh_30_megabytes_at_most():
+def test_a_network_of_each_architecture_is_shipped_whole_and_all_weigh_30_megabytes_at_most():
     cards, errors = list_checkpoints()
     assert errors == []
     assert {card.name for card in cards} >= set(PREFERRED) == set(ARCHITECTURES)

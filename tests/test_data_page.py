@@ -96,8 +96,9 @@ def test_a_hand_is_described_in_sentences(thick_drawings):
     app = open_page(thick_drawings, part="Your hand")
     assert "Your strokes are" in words(app)
     assert len(numbers(app)) == 8
-    app = open_page(thick_drawings[:2], part="Your hand")
-    assert "**2 drawn and judged.**" in words(app)
+    assert "Your strokes are" in words(open_page(thick_drawings[:5], part="Your hand"))
+    app = open_page(thick_drawings[:4], part="Your hand")
+    assert "**4 drawn and judged.** From 5 drawings on" in words(app)
 
 
 @pytest.mark.parametrize("part", ["Samples", "Averages"])
@@ -136,6 +137,8 @@ def test_the_text_of_an_image_names_its_digit_with_the_right_article():
     images = Holding("Test images", np.array([8, 7]), None)
     assert images.picture(0).words == "Test image 0, an 8 (the image is not at hand)."
     assert images.picture(1).words == "Test image 1, a 7 (the image is not at hand)."
+    scans = Holding("Scanned digits", np.array([8, 7]), None, first=100_000)
+    assert scans.picture(100_001).words.startswith("Scanned digit 1, a 7"), "each set is counted from 0"
 
 
 def test_the_visitors_drawings_are_counted_beside_the_others(thick_drawings):
@@ -166,6 +169,26 @@ def test_a_hand_twice_as_thick_is_told_so():
     )
     assert other[0] == "Your strokes are 2.0 times as thick as MNIST's."
     assert other[-1] == "They lean 10 degrees more to the left than MNIST's."
+    thin, wide = usual.assign(thickness=usual["thickness"] / 2), usual.assign(width=usual["width"] * 1.3)
+    assert in_words(compared(thin, labels, figures))[0] == "Your strokes are 0.5 times as thick as MNIST's."
+    assert in_words(compared(wide, labels, figures))[:3] == [*same[:2], "Your digits are 1.3 times as wide as MNIST's."]
+
+
+@pytest.mark.parametrize(
+    ("leans", "told"),
+    [
+        ([1.5] * 5, "They lean as MNIST's do."),
+        ([12] * 5, "They lean 12 degrees more to the right than MNIST's."),
+        ([0, 0, 0, 0, 50], "They lean as MNIST's do."),
+    ],
+    ids=["hardly", "all", "one alone"],
+)
+def test_a_hand_leans_as_the_middle_one_of_its_drawings_does(leans, told):
+    figures, labels = load_figures(), np.array([1, 7, 7, 3, 0])
+    usual = pd.DataFrame(
+        {name: figures.quantiles[place, labels, 2] for place, name in enumerate(MEASURES)}, dtype=float
+    )
+    assert in_words(compared(usual.assign(slant=usual["slant"] + leans), labels, figures))[-1] == told
 
 
 @pytest.mark.parametrize(

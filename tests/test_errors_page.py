@@ -20,7 +20,7 @@ from mnist_core.labelled import Pictures, Skipped
 from mnist_core.neighbours import load_landscape
 from mnist_core.pictures import png
 from pages.parts import gallery, loaders
-from pages.parts.doors import KINDS, of_cell
+from pages.parts.doors import ASK, KINDS, of_cell
 from tests.galleries import numbers, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,8 +87,22 @@ def test_a_pair_from_the_list_selects_exactly_its_images_and_its_chip_takes_it_b
     app.selectbox(key="pair").select(pair).run()
     assert sorted(numbers(app)) == list(np.flatnonzero((labels == label) & (digits == digit)))
     assert count(app) == len(numbers(app)) == times
+    assert app.selectbox(key="pair").value == ASK, "so that the same pair can be chosen again"
     app.button(key=f"chip {label} read as {digit}").click().run()
     assert count(app) == (labels != digits).sum()
+
+
+def test_each_chip_takes_away_what_it_names_and_nothing_else():
+    app = open_page(show="All", label="4", find="0-2000", sure=["20", "100"])
+    for chip, key, usual in (
+        ("labelled 4", "label", "any"),
+        ("20% to 100% sure", "sure", (0, 100)),
+        ("numbers `0-2000`", "find", ""),
+    ):
+        assert app.session_state[key] != usual
+        app.button(key=f"chip {chip}").click().run()
+        assert app.session_state[key] == usual
+    assert count(app) == 10_000
 
 
 def test_every_page_of_the_gallery_together_holds_each_image_once(answers):

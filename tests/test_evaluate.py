@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mnist_core.checkpoints import list_checkpoints, load_answers, load_checkpoi
 from mnist_core.classifier import infer
 from mnist_core.evaluate import (
     ORDERS,
+    Answers,
     accuracy,
     answered_above,
     calibration_error,
@@ -24,11 +26,13 @@ from mnist_core.evaluate import (
     confused_pairs,
     confusion_matrix,
     evaluate,
+    in_words,
     main,
     mistakes,
     per_digit,
     read_numbers,
     reliability,
+    report,
     score,
     shares,
     softmax,
@@ -197,6 +201,13 @@ def test_the_reliability_groups_are_scikit_learns(answers):
     assert groups["images"].sum() == len(evaluation)
 
 
+def test_an_answer_on_the_edge_of_two_groups_belongs_to_the_lower_one():
+    halves = np.full((1, 10), -1_000.0)
+    halves[0, [3, 4]] = 0
+    (group,) = reliability(evaluate([3], halves)).itertuples()
+    assert (group.confidence, group.low, group.high) == (0.5, pytest.approx(0.4), 0.5)
+
+
 def test_the_calibration_error_is_the_mean_gap_over_the_images(answers):
     evaluation = evaluate(*answers)
     right = (evaluation["digit"] == evaluation["label"]).to_numpy(dtype=float)
@@ -242,6 +253,13 @@ def test_confused_pairs_are_all_mistakes_the_most_frequent_first(answers):
     assert all(label != digit and matrix[label, digit] == count for label, digit, count in pairs)
 
 
+def test_what_ties_stays_in_order():
+    pairs = confused_pairs(np.ones((10, 10), dtype=int) - np.eye(10, dtype=int))
+    assert pairs == sorted(pairs)
+    logits = np.tile(np.eye(10)[1], (30, 1))
+    assert list(suspects(evaluate(np.zeros(30, dtype=int), logits))["index"]) == list(range(30))
+
+
 def test_suspects_are_the_mistakes_with_the_least_likely_labels_first(answers):
     labels, logits = answers
     probabilities = scipy.special.softmax(logits.astype(np.float64), axis=1)
@@ -282,6 +300,13 @@ def test_chosen_images_are_all_that_fit_and_in_the_order_asked_for(answers):
     assert chosen["confidence"].is_monotonic_decreasing
     assert list(choose(evaluation, numbers={5, 2, 9_999})["index"]) == [2, 5]
     assert len(choose(evaluation, right=True)) + len(choose(evaluation, right=False)) == len(evaluation)
+
+
+def test_an_answer_that_is_as_sure_as_a_limit_is_within_it():
+    evaluation = evaluate([3, 3], [[0, 0, 0, 2_000, 0, 0, 0, 0, 0, 0], [0] * 10])
+    assert list(evaluation["confidence"]) == [1, 0.1]
+    assert list(choose(evaluation)["index"]) == [0, 1]
+    assert list(choose(evaluation, confidence=(0.1, 0.5))["index"]) == [1]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -355,7 +380,33 @@ def test_the_command_tells_the_accuracy_of_the_card_for_what_the_model_was_teste
     assert {verdict: figures["verdicts"][verdict] for verdict in told} == told
     assert main([card.name]) == 0
     line = f"{told['not a digit']:.2%} turned away as no digit and {told['unsure']:.2%} unsure"
-    assert line in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert line in out
+    assert len(out.partition("surest mistakes")[2].splitlines()) == 2 + 10
+
+
+def test_the_most_frequent_confusions_and_the_surest_mistakes_are_listed_ten_each(answers):
+    evaluation = evaluate(*answers)
+    lines = in_words(report(SimpleNamespace(name="small", limits=None), Answers("made up", *answers), 10)).splitlines()
+    first = lines.index("most often confused") + 1
+    pairs = confused_pairs(confusion_matrix(evaluation))[:10]
+    assert lines[first : first + 11] == [*(f"{label} read as {digit}: {count}" for label, digit, count in pairs), ""]
+    surest = lines[lines.index("surest mistakes") + 2 :]
+    assert [int(line.split()[-1]) for line in surest] == list(mistakes(evaluation)["index"][:10])
+
+
+@pytest.mark.parametrize(("what", "corrected"), [("MNIST's test images", True), ("a folder of mine", False)])
+def test_only_the_labels_of_mnist_are_corrected_however_many_images_there_are(what, corrected):
+    labels = np.zeros(10_000, dtype=int)
+    figures = report(SimpleNamespace(name="small", limits=None), Answers(what, labels, np.eye(10)[labels]), 10)
+    assert ("accuracy_by_corrected_labels" in figures) == corrected
+
+
+def test_the_command_asks_about_the_scans_where_it_is_told_to(save_untrained, tmp_path, capsys):
+    save_untrained("small")
+    assert main(["small", "--data", "embedded", "--json", "--checkpoints", str(tmp_path)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["data"], figures["images"]) == ("the digits inside scikit-learn", 1_797)
 
 
 def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mnist_core import export
-from mnist_core.architectures import ARCHITECTURES, SIDE
+from mnist_core.architectures import ARCHITECTURES, SIDE, build
 from mnist_core.checkpoints import load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.export import FORMATS, main
@@ -73,6 +73,17 @@ def test_an_export_is_compared_on_a_thousand_images(save_untrained, tmp_path, ca
     assert main(["small", "--format", "torch-export", "--out", str(out), "--checkpoints", str(tmp_path)]) == 0
     assert re.search(r"the first 1,000 (of MNIST's test images|digits inside scikit-learn)", capsys.readouterr().out)
     assert len(export.images_to_compare()[1]) == 1000
+
+
+def test_the_difference_that_is_told_is_the_largest_of_all_logits(few):
+    model = build("mlp").eval()
+
+    def run(tensors: torch.Tensor) -> np.ndarray:
+        logits = infer(model, tensors, len(tensors))
+        logits[0, logits[0].argmin()] -= 0.5
+        return logits
+
+    assert export.compare(model, run, few) == pytest.approx(0.5, abs=1e-4)
 
 
 def test_an_export_that_answers_otherwise_is_not_written(save_untrained, tmp_path, few, monkeypatch, capsys):

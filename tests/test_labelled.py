@@ -76,6 +76,21 @@ def test_a_csv_gives_the_labels_wherever_it_lies():
         assert pictures.skipped == []
 
 
+@pytest.mark.parametrize(
+    "table", ["File;Label\na.png;7\n", " LABEL , file \n7,a.png\n", "\ufefffile,label\r\na.png, 7\r\n"]
+)
+def test_a_csv_is_read_as_spreadsheets_write_it(table):
+    pictures = read_archive(pack({"a.png": as_png(SEVEN), "labels.csv": table}))
+    assert (list(pictures.labels), pictures.skipped) == ([7], [])
+
+
+def test_of_several_csvs_the_outermost_is_read_and_the_others_are_told():
+    tables = {"a/labels.csv": "file,label\nx.png,1\n", "z.csv": "file,label\na/x.png,7\n"}
+    pictures = read_archive(pack({**tables, "a/x.png": as_png(SEVEN)}))
+    assert list(pictures.labels) == [7]
+    assert reasons(pictures) == {"a/labels.csv": "Only one CSV is read, z.csv."}
+
+
 def test_wrong_labels_missing_rows_and_missing_files_are_told_by_name():
     rows = "label,file\nnine,a.png\n12,b.png\n,c.png\n7,gone.png\n7,e.png\n7,e.png\n1,f.png\n7,f.png\n"
     pngs = {f"{name}.png": as_png(SEVEN) for name in "abcdef"}
@@ -105,11 +120,22 @@ def test_what_cannot_be_read_is_told_and_the_rest_counts():
     told = reasons(pictures)
     assert told.keys() == {"7/cut.png", "7/text.png", "7/blank.png", "nowhere/a.png", "7/line\ufffdbreak\ufffd[31m.png"}
     assert all(told.values())
+    assert told["7/blank.png"] == "Nothing is drawn."
 
 
 @pytest.mark.parametrize("table", [{}, {"labels.csv": "file,label\n7/a.png,7\n7/scan,7\n"}])
 def test_what_is_hidden_or_has_neither_label_nor_the_name_of_a_picture_is_passed_over(table):
-    names = ("7/.hid.png", "7/.gitkeep", ".a.png", "README.md", "code/notes.txt", "7/a.png", "7/scan")
+    names = (
+        "7/.hid.png",
+        "7/.gitkeep",
+        "7/Thumbs.db",
+        "7/desktop.ini",
+        ".a.png",
+        "README.md",
+        "code/notes.txt",
+        "7/a.png",
+        "7/scan",
+    )
     pictures = read_archive(pack({name: as_png(SEVEN) for name in names} | table))
     assert (sorted(pictures.names), pictures.skipped) == (["7/a.png", "7/scan"], [])
 
@@ -192,7 +218,15 @@ def test_more_pictures_than_a_visit_may_bring_are_told(monkeypatch):
     monkeypatch.setattr(labelled, "MAX_PICTURES", 3)
     pictures = read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(5)}))
     assert len(pictures.names) == 3
-    assert list(reasons(pictures)) == ["7/3.png", "7/4.png"]
+    assert reasons(pictures) == dict.fromkeys(
+        ["7/3.png", "7/4.png"], "It comes after the 3 pictures that a visit takes."
+    )
+
+
+def test_an_archive_that_is_too_large_is_refused_with_its_size(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_BYTES", 1_000_000)
+    with pytest.raises(ArchiveError, match=r"^The archive has 2 MB; 1 are read\.$"):
+        read_archive(pack({"7/large.png": bytes(2_000_000)}, zipfile.ZIP_STORED))
 
 
 def test_an_archive_that_lists_far_too_many_files_is_refused_at_once():
@@ -232,9 +266,17 @@ def test_a_jpeg_of_endless_parts_is_not_opened_to_be_measured():
     assert time.perf_counter() - started < 0.5
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"nonsense" * 100, b"PK\5\6" + b"\xff" * 8 + b"\1" + b"\0" * 20])
-def test_what_is_no_zip_is_told_in_a_sentence(content):
-    with pytest.raises(ArchiveError, match=r"ZIP|\.$"):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not a whole ZIP file"),
+        (b"PK\3\4", "not a whole ZIP file"),
+        (b"nonsense" * 100, "not a whole ZIP file"),
+        (b"PK\5\6" + b"\xff" * 8 + b"\1" + b"\0" * 20, "its list of files cannot be read"),
+    ],
+)
+def test_what_is_no_zip_is_told_in_a_sentence(content, told):
+    with pytest.raises(ArchiveError, match=rf"^This .*{told}\.$"):
         read_archive(content)
 
 
@@ -269,6 +311,13 @@ def test_progress_goes_up_to_the_end():
     assert told == [0.25, 0.5, 0.75, 1.0]
 
 
+def test_progress_comes_to_the_end_where_there_are_more_pictures_than_a_visit_may_bring(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_PICTURES", 2)
+    told: list[float] = []
+    read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(4)}), told.append)
+    assert told == [0.5, 1.0]
+
+
 @pytest.mark.parametrize("table", [{}, {"labels.csv": "file,label\n7/a.png,7\n1/b.png,4\nnowhere.png,3\n"}])
 def test_a_folder_is_read_as_the_same_files_in_an_archive_are(tmp_path, table):
     files = {"1/b.png": as_png(ONE), "7/a.png": as_png(SEVEN), "7/cut.png": b"cut", "notes.txt": b"text", **table}
@@ -280,6 +329,14 @@ def test_a_folder_is_read_as_the_same_files_in_an_archive_are(tmp_path, table):
     np.testing.assert_array_equal(lying.images, packed.images)
     assert lying.skipped == packed.skipped
     assert len(lying.names) == 2
+
+
+def test_the_pictures_of_a_folder_come_in_the_order_of_their_paths(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("z.png", "a/y.png", "a/b/x.png"):
+        (tmp_path / name).write_bytes(as_png(SEVEN))
+    (tmp_path / "labels.csv").write_text("file,label\nz.png,7\na/y.png,7\na/b/x.png,7\n")
+    assert read_folder(tmp_path).names == ["a/b/x.png", "a/y.png", "z.png"]
 
 
 def test_a_folder_that_cannot_be_opened_is_told(tmp_path, monkeypatch):

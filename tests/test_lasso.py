@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from pages.parts import loaders
-from pages.parts.lasso import MOST, catch, fill, inside, is_written, read, simplify, write
+from pages.parts import loaders, state
+from pages.parts.lasso import MOST, catch, fenced, fill, inside, is_written, read, simplify, write
 
 
 def wobbly_ring(corners: int) -> np.ndarray:
@@ -55,6 +55,26 @@ def test_what_is_written_in_an_address_is_read_back_and_needs_no_more_than_it_be
     ring, small = read(text)
     assert catch(text, places) == {*np.flatnonzero(inside(places, ring) | inside(places, small)).tolist()}
     assert write(read(text)) == text
+
+
+def test_of_many_lines_the_first_ten_are_written_with_all_corners_among_them():
+    rings = [wobbly_ring(400) / (1 + number) for number in range(12)]
+    lines = read(write(rings))
+    assert len(lines) == 10
+    assert sum(map(len, lines)) <= MOST
+    np.testing.assert_allclose(lines[9], simplify(rings[9], 3), atol=0.001)
+
+
+def test_what_two_lines_go_around_is_caught_once_and_not_let_go_again():
+    text = "0,0_0.4,0_0.4,0.4_0,0.4__0.2,0_0.6,0_0.6,0.4_0.2,0.4"
+    assert catch(text, np.array([[0.1, 0.2], [0.3, 0.2], [0.5, 0.2], [0.7, 0.2]])) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("drawn_on", "fences"), [("house", True), ("mlp", False), (None, True)])
+def test_a_line_fences_only_on_the_map_that_it_was_drawn_on(drawn_on, fences, monkeypatch):
+    address = {"lasso": "0,0_0.4,0_0.4,0.4_0,0.4"} | ({"map": drawn_on} if drawn_on else {})
+    monkeypatch.setattr(state.st, "query_params", address)
+    assert fenced("house", np.array([[0.1, 0.2], [0.5, 0.2]])) == ({0} if fences else None)
 
 
 @pytest.mark.parametrize(

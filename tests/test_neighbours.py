@@ -76,6 +76,24 @@ def test_a_broken_map_is_told(save_untrained, tmp_path, content):
         load_landscape(card, tmp_path)
 
 
+def test_a_map_that_lacks_an_image_is_told(save_untrained, landscape, tmp_path):
+    card = save_untrained()
+    save_landscape(Landscape(*(part[:49] for part in vars(landscape).values())), card, tmp_path)
+    with pytest.raises(CheckpointError, match=r"^small\.map\.npz does not describe each of the 50 test images\.$"):
+        load_landscape(card, tmp_path)
+
+
+def test_the_command_passes_over_models_of_other_digits_and_tells_of_broken_ones(
+    save_untrained, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(neighbours, "load_mnist", lambda half: pytest.fail("there is nothing to compute"))
+    save_untrained("small")
+    (tmp_path / "broken.json").write_text("{")
+    assert main(["--folder", str(tmp_path)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["broken.safetensors is missing.", f"There is no checkpoint of MNIST in {tmp_path}."]
+
+
 def test_the_command_computes_what_is_lacking_and_nothing_twice(save_untrained, tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(5)
     pictures = [Labelled(rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, 10, n)) for n in (90, 50)]

@@ -143,6 +143,16 @@ def test_an_examples_button_shows_its_ink_without_paper_in_a_grey_for_light_and_
     assert ink.max() == 255
 
 
+def test_each_stroke_of_a_drawing_has_its_own_pen_and_a_dot_is_a_stroke():
+    open_app().run()  # elsewhere the canvas cannot be loaded
+    from pages.parts.canvas import to_drawing
+
+    drawing = to_drawing([[(60, 40), (60, 240)], [(200, 40), (200, 240)], [(140, 20)]], [4, 30, 8])
+    dark = np.asarray(Image.open(io.BytesIO(drawing.png)).convert("L")) < 128
+    assert [dark[140, :130].sum(), dark[140, 130:].sum(), dark[20].sum()] == pytest.approx([4, 30, 8], abs=1)
+    assert drawing.strokes[2]["path"] == [["M", 140, 20], ["L", 140, 20]]
+
+
 def test_judging_the_same_ink_again_corrects_the_first_word():
     app = open_app().run()
     app.button(key="example 9").click().run()

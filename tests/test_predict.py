@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from mnist_core.command import Faults
 from mnist_core.predict import main
 from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.strokes import place, render
+from mnist_core.words import percent
 
 ROOT = Path(__file__).resolve().parent.parent
 SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
@@ -117,6 +119,29 @@ def test_a_blank_picture_has_no_digit_and_says_why(ask, pictures):
     assert rows(ask(pictures / "blank.png", "--csv", "--top", 3)[1])[0]["digit_3"] == ""
 
 
+def test_as_many_digits_are_told_as_were_asked_for_and_three_to_a_program(ask, pictures, models):
+    seven = pictures / "seven.png"
+    top = DigitClassifier.load("small", models).predict(seven).top(3)
+    assert [each["digit"] for each in json.loads(ask(seven, "--json")[1])["top"]] == [digit for digit, _ in top]
+    head, line = ask(seven, "--top", 3)[1].splitlines()
+    assert head.split() == ["digit", "confidence", "verdict", "then", "file"]
+    assert line.count("%") == 3
+    assert all(f"{digit} {percent(share)}" in line for digit, share in top[1:])
+
+
+def test_where_no_picture_can_be_read_a_csv_still_names_its_columns(ask, pictures):
+    assert ask(pictures / "cut.png", "--csv")[1] == "file,digit,confidence,verdict,reason\n"
+    assert ask(pictures / "cut.png")[1] == ask(pictures / "cut.png", "--json")[1] == ""
+
+
+def test_a_picture_is_not_waited_for_at_a_terminal(models, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(SystemExit) as end:
+        main(["-", "--checkpoints", str(models)])
+    assert end.value.code == 2
+    assert "there is only a terminal" in capsys.readouterr().err
+
+
 def test_a_picture_comes_on_standard_input(ask, pictures, monkeypatch):
     for content, status in (((pictures / "seven.png").read_bytes(), 0), (b"", 1), (b"no picture", 1)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
@@ -179,6 +204,13 @@ def test_wrong_usage_is_told_in_a_sentence(models, capsys, arguments, told):
     assert told in capsys.readouterr().err
 
 
+def test_where_a_folder_has_no_model_at_all_that_is_told(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["x.png", "--model", "small", "--checkpoints", str(tmp_path)])
+    assert end.value.code == 2
+    assert f"There is no model called 'small'; there is none in {tmp_path}." in capsys.readouterr().err
+
+
 def test_a_broken_model_is_told_in_a_sentence(ask, models, pictures):
     (models / "small.safetensors").write_bytes(b"cut")
     status, out, err = ask(pictures / "seven.png", "--model", "small")
@@ -218,6 +250,16 @@ def test_each_stage_is_written_as_a_picture_with_a_folder_for_each_of_several(as
     status, _, err = ask(pictures / "seven.png", "--stages", pictures / "notes.txt")
     assert status == 1
     assert "cannot be written" in err
+
+
+def test_stages_of_the_pictures_of_a_folder_have_a_folder_each_even_where_case_is_no_difference(
+    ask, pictures, tmp_path
+):
+    ask(pictures / "b", "--stages", tmp_path / "of b")
+    assert sorted(path.name for path in (tmp_path / "of b").iterdir()) == ["seven.JPG", "seven.webp"]
+    shutil.copy(pictures / "seven.png", pictures / "b" / "SEVEN.png")
+    ask(pictures / "seven.png", pictures / "b" / "SEVEN.png", "--stages", tmp_path / "both")
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["SEVEN.png (2)", "seven.png"]
 
 
 def test_stages_leave_the_other_files_of_their_folder_alone(ask, pictures, tmp_path):

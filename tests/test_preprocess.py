@@ -2,7 +2,9 @@
 whole numbers, scipy's centre of mass, digits centred by hand, MNIST itself, and files made to break it."""
 
 import copy
+import errno
 import io
+import os
 import pickle
 import re
 import struct
@@ -25,7 +27,19 @@ from scipy import ndimage
 from benchmarks.photographs import SCENES, photograph
 from mnist_core.data import load_embedded_digits
 from mnist_core.ink import InkError, grey
-from mnist_core.preprocess import BOXED, MEAN, NAIVE, STAGE_NAMES, STAGES, STD, Pipeline, to_images, to_tensor
+from mnist_core.preprocess import (
+    BOXED,
+    MEAN,
+    NAIVE,
+    STAGE_NAMES,
+    STAGES,
+    STD,
+    Pipeline,
+    centre,
+    crop,
+    to_images,
+    to_tensor,
+)
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -297,6 +311,65 @@ def test_the_bar_of_a_five_and_the_dot_of_a_zero_are_no_specks(width):
         )
 
 
+def test_ink_begins_at_a_share_of_the_brightest_however_pale_the_pen_is():
+    picture = np.zeros((60, 60), dtype=np.float32)
+    picture[20:40, 20:30] = 1
+    picture[40:45, 20:30] = 0.2
+    for brightest in (1, 0.3):
+        assert crop(picture * np.float32(brightest))[1]["box"] == (20, 20, 45, 30)
+
+
+def test_a_speck_is_what_has_a_small_share_of_all_ink_and_not_of_the_largest_piece():
+    picture = np.zeros((80, 80), dtype=np.float32)
+    picture[10:30, 10:20] = picture[40:60, 10:20] = 1  # two pieces of 200 pixels ...
+    picture[70:75, 70:76] = 1  # ... and one of 30: 7 % of all, 15 % of one of them
+    _, facts = crop(picture)
+    assert (facts["specks"], facts["box"]) == (1, (10, 10, 60, 20))
+    assert crop(picture, speck=0.06)[1]["box"] == (10, 10, 75, 76)
+
+
+def test_a_line_of_pixels_that_touch_at_their_corners_alone_is_one_piece():
+    _, facts = crop(np.eye(30, dtype=np.float32))
+    assert (facts["specks"], facts["box"]) == (0, (0, 0, 30, 30))
+
+
+def test_in_a_large_picture_a_dot_that_would_be_ink_in_a_small_one_is_a_speck():
+    dot = np.ones((15, 15), dtype=np.float32)
+    assert crop(np.pad(dot, 100))[1]["box"] == (100, 100, 115, 115)
+    assert crop(np.pad(dot, 400))[1]["blank"] == "There is nothing but specks."
+
+
+def test_a_margin_is_empty_and_lies_around_the_whole_box():
+    picture = np.zeros((40, 40), dtype=np.float32)
+    picture[:20, 30:] = 1  # at two edges, beyond which there is nothing to keep
+    output, facts = crop(picture, margin=3)
+    assert facts["box"] == (0, 30, 20, 40)
+    np.testing.assert_array_equal(output, np.pad(np.ones((20, 10)), 3))
+
+
+# Scale and centre ---------------------------------------------------------------------------------------------
+
+
+def test_where_no_middle_is_looked_for_the_digit_stands_four_pixels_from_the_corner():
+    image, _ = centre(np.ones((20, 10), dtype=np.float32), by="none")
+    expected = np.zeros((28, 28))
+    expected[4:24, 4:14] = 1
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_a_box_whose_middle_lies_between_two_pixels_goes_to_the_upper_left_one():
+    expected = np.zeros((28, 28))
+    expected[4:24, 8:19] = 1  # 8 empty columns before it, 9 behind
+    np.testing.assert_array_equal(centre(np.ones((20, 11), dtype=np.float32), by="box")[0], expected)
+
+
+def test_by_parts_of_a_pixel_the_centre_of_mass_is_the_middle_of_the_middle_pixel():
+    digit = np.pad(np.triu(np.ones((12, 8), dtype=np.float32)), 1)
+    whole, parts = (ndimage.center_of_mass(centre(digit, whole_pixels=whole)[0]) for whole in (True, False))
+    assert parts == pytest.approx((14, 14), abs=1e-4)
+    assert whole != pytest.approx((14, 14), abs=0.1)
+
+
 # Ink of every kind --------------------------------------------------------------------------------------------
 
 GREY = Image.fromarray(grey_canvas())
@@ -413,6 +486,15 @@ def test_a_picture_opened_elsewhere_is_turned_as_its_camera_says():
     np.testing.assert_array_equal(trace.image, HOUSE.run(GREY).image)
 
 
+def test_of_a_picture_of_several_frames_the_one_that_is_open_is_read_and_named():
+    image = Image.open(io.BytesIO(PICTURES["animated GIF"]))
+    first = HOUSE.run(image)
+    image.seek(1)
+    second = HOUSE.run(image)
+    assert (first["grey"].facts["frame"], first.blank) == ("the first of several", None)
+    assert (second["grey"].facts["frame"], second.blank) == ("number 2", "Nothing is drawn.")
+
+
 @pytest.mark.parametrize("form", [(1, 1), (2, 2), (1, 5000), (5000, 1), (28, 28), (280, 280), (1200, 900)])
 @pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
 def test_where_nothing_is_drawn_the_trace_is_blank(form, level):
@@ -437,7 +519,8 @@ def test_ink_in_a_narrow_picture_gives_an_image(form):
     ink = np.full(form, 255, dtype=np.uint8)
     ink[form[0] // 3 : 2 * form[0] // 3 + 1, form[1] // 3 : 2 * form[1] // 3 + 1] = 0
     trace = HOUSE.run(ink)
-    assert trace.blank or (trace.image.max() == 1 and trace.tensor.isfinite().all())
+    assert trace.image.max() == 1
+    assert trace.tensor.isfinite().all()
 
 
 # Ink that cannot be read --------------------------------------------------------------------------------------
@@ -474,6 +557,22 @@ def test_a_folder_and_a_missing_file_are_told(tmp_path):
         HOUSE.run(tmp_path / "nowhere.png")
     with pytest.raises(InkError, match=rf"^{tmp_path.name} is a folder, not a picture\.$"):
         HOUSE.run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.EACCES, "seven.png may not be read: Permission denied."),
+        (errno.EIO, "seven.png cannot be read: Input/output error."),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_told_in_its_words_and_not_called_broken(number, told, monkeypatch):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("mnist_core.ink.open", refuse, raising=False)
+    with pytest.raises(InkError, match=f"^{re.escape(told)}$"):
+        HOUSE.run("drawings/seven.png")
 
 
 @pytest.mark.parametrize(
@@ -613,6 +712,12 @@ def test_every_stage_but_the_first_can_be_off(name):
         assert trace.tensor.shape == (1, 28, 28)
 
 
+def test_what_goes_on_where_a_stage_is_off_is_the_picture_in_the_form_that_the_next_one_needs():
+    assert max(HOUSE.without("scale").run(canvas())["scale"].output.shape) == 28
+    unscaled = HOUSE.without("normalise").run(canvas())
+    np.testing.assert_array_equal(unscaled.tensor[0].numpy(), unscaled.image)
+
+
 def test_settings_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="No stage is called invert"):
         Pipeline(off=["invert"])
@@ -665,6 +770,8 @@ def test_a_pipeline_says_the_call_that_makes_it():
     pipeline = Pipeline(off=["background"], scale={"box": 18})
     assert repr(pipeline) == "Pipeline(off=['background'], scale={'box': 18})"
     assert eval(repr(pipeline)).parameters == pipeline.parameters
+    several = Pipeline(off=["centre", "stretch", "crop", "background"])
+    assert repr(several) == "Pipeline(off=['background', 'crop', 'stretch', 'centre'])", "in the order of the stages"
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda kept: pickle.loads(pickle.dumps(kept))])
@@ -685,6 +792,14 @@ def test_a_trace_is_gone_on_with_only_as_far_as_the_settings_agree():
     again = other.run(ink, before=first)
     assert again["crop"] is first["crop"]
     np.testing.assert_array_equal(again.image, other.run(ink).image)
+
+
+def test_where_nothing_is_drawn_a_trace_that_is_gone_on_with_stays_blank():
+    ink = np.full((280, 280), 255, dtype=np.uint8)
+    first = HOUSE.run(ink)
+    for pipeline in (HOUSE, Pipeline(scale={"box": 18})):
+        again = pipeline.run(ink, before=first)
+        assert (again.blank, again.steps) == (first.blank, first.steps)
 
 
 def test_the_naive_way_shrinks_the_whole_canvas_and_moves_nothing():

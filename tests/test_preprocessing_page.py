@@ -26,7 +26,7 @@ from mnist_core.vary import DIALS, steady_range, vary
 from mnist_core.verdicts import judge
 from mnist_core.words import percent
 from pages.parts import loaders, state
-from pages.parts.link import pack, unpack
+from pages.parts.link import LONGEST, pack, unpack
 from pages.parts.pictures import npy, zipped
 from pages.parts.strip import Mark, in_colour, to_card, whole_strip
 from pages.parts.switches import CONTROLS, misread
@@ -400,6 +400,23 @@ def test_a_drawing_survives_its_way_through_an_address():
     for stroke, again in zip(strokes, back, strict=True):
         assert np.abs(stroke - again).max() < 280 / 255
     assert np.abs(render(strokes, 16).astype(int) - render(back, 16)).mean() < 3
+
+
+def test_a_stroke_that_goes_back_on_itself_keeps_its_turn_in_an_address():
+    there_and_back = [{"path": [["M", 20, 140], ["L", 240, 140], ["L", 60, 140]], "strokeWidth": 10}]
+    (line,), _ = unpack(pack(there_and_back))
+    np.testing.assert_allclose(line, [(20, 140), (240, 140), (60, 140)], atol=280 / 255)
+
+
+def test_a_word_that_is_longer_than_an_address_bears_is_not_read():
+    fits, too_long = (
+        base64.urlsafe_b64encode(bytes([16]) + points.to_bytes(2, "big") + bytes(2 * points)).decode()
+        for points in (1000, 3000)
+    )
+    assert len(fits) <= LONGEST < len(too_long)
+    assert len(unpack(fits)[0][0]) == 1000
+    with pytest.raises(ValueError, match="too long"):
+        unpack(too_long)
 
 
 @pytest.mark.parametrize("word", ["", "E", "!!!", "EAAD", "EAADSTatNG3RAA", "ü", "A" * 5000, "AAAA"])

@@ -4,6 +4,8 @@ import base64
 import io
 import re
 from dataclasses import replace
+from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from PIL import Image
 
 from mnist_core.evaluate import evaluate
 from pages.parts.charts import BELOW_AND_ABOVE
-from pages.parts.datasets import SCANS, Answered
-from pages.parts.doors import Rival, verdict_of
+from pages.parts.datasets import MNIST, SCANS, Answered
+from pages.parts.doors import COLOURS, Rival, difference_figure, verdict_of
 from pages.parts.pictures import laid_over, placeholder
 from pages.parts.report import MISTAKES, digit_by_digit, facts, whole_report
 from pages.parts.trust import in_words
@@ -63,7 +65,55 @@ def test_one_mistake_is_one(answers):
     labels, logits = np.array([4, 4]), 9 * np.eye(10)[[4, 9]]
     words = " · ".join(facts(replace(answers, evaluation=evaluate(labels, logits))))
     assert "**1 mistake** in 2 images" in words
+    assert "worst digit **4** (50.00%)" in words, "of the digits that are there"
     assert words.endswith("**4** read as **9** (1 time)")
+
+
+def test_the_report_names_its_day_and_its_weights(card, answers, monkeypatch):
+    monkeypatch.setattr("pages.parts.report.date", SimpleNamespace(today=lambda: date(2026, 2, 3)))
+    page = whole_report(card, answers)
+    assert " 2026-02-03.</p>" in page
+    assert f"<p>SHA-256 of the weights: {card.sha256}</p>" in page
+
+
+def test_what_reviewers_said_of_mnist_is_said_of_no_other_images(card):
+    labels, logits = np.zeros(10_000, dtype=np.int64), 9 * np.eye(10)[np.zeros(10_000, dtype=int)]
+    logits[947] = 9 * np.eye(10)[9]
+    mnist = Answered(MNIST, evaluate(labels, logits), logits, None)
+    for name, said in ((MNIST, True), ("Your own", False)):
+        page = whole_report(card, replace(mnist, name=name))
+        assert ("Reviewers read a 9: the label is wrong." in page) == said
+        assert ("by the labels that reviewers corrected" in page) == said
+
+
+@pytest.mark.parametrize(
+    ("fixed", "new", "words"),
+    [
+        (8, 0, "other mends 8 mistakes of small and makes 0 new."),
+        (8, 0, "probability 0.008 (McNemar's exact test): other is ahead, and that is hardly chance."),
+        (12, 0, "probability less than 0.001 (McNemar's exact test): other is ahead, and that is hardly chance."),
+        (1, 4, "other mends 1 mistake of small and makes 4 new."),
+        (1, 4, "probability 0.375 (McNemar's exact test): small is ahead, but that may well be chance."),
+        (2, 2, "other gets 2 right that small gets wrong, and as many the other way: neither is better."),
+    ],
+)
+def test_which_of_two_models_is_ahead_is_said_with_its_chance(fixed, new, words):
+    labels, first, second = np.zeros((3, 20), dtype=np.int64)
+    first[:fixed] = second[10 : 10 + new] = 1
+    first[18:] = second[18:] = 1
+    one, other = (
+        Answered("Your own", evaluate(labels, 9 * np.eye(10)[digits]), np.zeros((20, 10)), None)
+        for digits in (first, second)
+    )
+    assert words in verdict_of("small", one, Rival("other", other))
+
+
+def test_a_difference_of_two_models_is_the_second_less_the_first(answers):
+    logits = 9 * np.eye(10)[[0, 1, 2, 8, 8]]
+    rival = Rival("other", replace(answers, evaluation=evaluate(answers.evaluation["label"].to_numpy(), logits)))
+    told = difference_figure("small", answers, rival).data[0].hovertext
+    assert told[4][8] == "4 read as 8: 1 more by other than by small"
+    assert told[4][9] == "4 read as 9: 1 fewer by other than by small"
 
 
 def test_the_names_of_files_are_words_and_never_markup(card, answers):
@@ -94,7 +144,8 @@ def test_every_chart_says_in_words_what_it_shows(card, answers):
     rival = Rival("other", answers)
     page = whole_report(card, answers, np.zeros((5, 2)), rival=rival)
     words = re.findall(r'<div role="img" aria-label="([^"]+)">', page)
-    assert len(words) == len(set(words)) == charts(page)
+    assert len(words) == len(set(words)) == charts(page) == 7
+    assert f"Share of wrong answers of {card.name} after each epoch" in " ".join(words)
     assert "The confusion matrix of other less that of" in " ".join(words)
 
 
@@ -117,11 +168,18 @@ def test_the_map_the_comparison_and_the_verdicts_join_where_they_are_at_hand(car
     assert not {"Compared with", "Map", "Right or mislabelled?"} & set(re.findall(r"<h2>(.*?)</h2>", bare))
 
 
-def test_more_mistakes_than_a_file_should_hold_are_counted(card):
+def test_the_map_of_the_report_is_coloured_as_that_of_the_page(card, answers):
+    crosses = ['"symbol":"x"' in whole_report(card, answers, np.zeros((5, 2)), by) for by in COLOURS]
+    assert crosses == [False, True]
+
+
+def test_more_mistakes_than_a_file_should_hold_are_counted_and_the_surest_are_shown(card):
     count = MISTAKES + 7
-    labels, logits = np.zeros(count, dtype=np.int64), 3 * np.eye(10)[np.ones(count, dtype=int)]
+    labels, logits = np.zeros(count, dtype=np.int64), np.eye(10)[np.ones(count, dtype=int)]
+    logits *= np.linspace(1, 9, count)[:, None]
     page = whole_report(card, Answered("MNIST test", evaluate(labels, logits), logits, None))
     assert page.count("<figure>") == MISTAKES
+    assert re.findall(r"<figcaption>Image (\d+)<", page) == [str(number) for number in range(count - 1, 6, -1)]
     assert "1,007, the surest first. 1,000 stand here, 7 are left out." in page
     assert "were not at hand" in page
 
@@ -130,6 +188,13 @@ def test_the_threshold_is_the_visitors(card, answers):
     assert in_words(answers.evaluation, 0.5).replace("**", "") in re.sub(
         "</?b>", "", whole_report(card, answers, threshold=0.5)
     )
+
+
+def test_a_threshold_that_nothing_reaches_is_told_and_all_right_is_said_without_decimals():
+    labels = np.zeros(30, dtype=np.int64)
+    assert in_words(evaluate(labels[:2], np.zeros((2, 10))), 0.5) == "Above 0.500 nothing is answered at all."
+    logits = 3 * np.eye(10)[labels]
+    assert in_words(evaluate(labels, logits), 0.5).endswith("**100%** answered, **100%** of those right.")
 
 
 def test_a_map_is_laid_over_in_the_colour_of_its_sign():

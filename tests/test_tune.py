@@ -111,6 +111,12 @@ def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
         ('{"architecture": "mlp", "epochs": 3, "alone": 2}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "keep": -1}', "out of bounds"),
         ('{"architecture": "mlp", "epochs": 3, "written": 1000000000000}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "others": 1000001}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "scanned": 1000001}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "augmentation": {"rotation": -1}}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "joined": {"rotation": -1}}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "learning_rate": 1001}', "out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "learning_rate": 1e31}', "far too large"),
         ('{"architecture": "mlp", "epochs": 3, "written": -5}', "'-5' is not a whole number"),
         ('{"architecture": "mlp", "epochs": 3, "others": 2.5}', "'2.5' is not a whole number"),
     ],
@@ -131,6 +137,19 @@ def test_a_study_comes_back_from_disk_and_a_broken_one_is_told(study, tmp_path):
     studies, broken = list_studies(tmp_path)
     assert studies == [study]
     assert broken == ["broken.json does not hold the figures of a study."]
+
+
+def test_a_recipe_that_is_not_there_is_told_without_its_folder(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(["--recipe", str(tmp_path / "mine.json")])
+    assert capsys.readouterr().err.endswith(": mine.json cannot be read: No such file or directory\n")
+
+
+def test_studies_are_listed_by_name_and_of_two_trials_alike_the_earlier_is_the_best(study, tmp_path):
+    for name in ("c", "a", "b"):
+        save_study(replace(study, name=name), tmp_path)
+    assert [found.name for found in list_studies(tmp_path)[0]] == ["a", "b", "c"]
+    assert replace(study, trials=[trial | {"validation_accuracy": 0.9} for trial in study.trials]).best["number"] == 0
 
 
 # One worker ---------------------------------------------------------------------------------------------------
@@ -220,6 +239,12 @@ def test_a_broken_study_names_its_file(tmp_path):
         lambda study: study["trials"][0].update(weight_decay=0),
         lambda study: study["trials"][0].update(dropout="much"),
         lambda study: study["importance"].update(dropout="much"),
+        lambda study: study["importance"].update(depth=0.5),
+        lambda study: study["trials"][0].update(depth=3),
+        lambda study: study["trials"][0].update(state="lost"),
+        lambda study: [trial.update(state="pruned") for trial in study["trials"]],
+        lambda study: study["trials"].clear(),
+        lambda study: study.update(architecture="resnet"),
         lambda study: study.update(versions=[]),
     ],
 )

@@ -79,6 +79,12 @@ def test_noise_is_as_strong_as_the_dial_says():
     assert float(grain.std()) == pytest.approx(0.1, rel=0.1)
 
 
+def test_paler_ink_does_not_soften_the_noise():
+    grey = np.full((28, 28), 0.9, dtype=np.float32)
+    grain = vary(grey, {"noise": 0.1, "contrast": 0.5})[0] - 0.45
+    assert float(grain.std()) == pytest.approx(0.1, rel=0.1)
+
+
 def test_contrast_is_a_factor_of_all_ink(bar):
     np.testing.assert_array_equal(vary(bar / 4, {"contrast": 3})[0].numpy(), bar * 0.75)
     np.testing.assert_array_equal(vary(bar, {"contrast": 3})[0].numpy(), bar)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_core.checkpoints import CHECKPOINTS, Limits
-from mnist_core.classifier import DigitClassifier, infer
+from mnist_core.classifier import DigitClassifier, Prediction, infer
 from mnist_core.pen import written_digits, written_others
 from mnist_core.preprocess import to_tensor
-from mnist_core.verdicts import COVERAGE, evidence, fit_limits, fit_temperature, judge, softmax
+from mnist_core.verdicts import ACCEPTED, COVERAGE, KNOWN, evidence, fit_limits, fit_temperature, judge, softmax
 
 LIMITS = Limits(digit=4.0, perhaps=1.0, candidate=0.2)
 
@@ -87,6 +87,31 @@ def test_the_candidates_hold_the_label_as_often_as_was_promised():
     assert limits.rates["digits"] == {"digit": 1.0, "unsure": 0.0, "not a digit": 0.0}
 
 
+def test_as_many_digits_as_was_promised_are_sure_and_hardly_one_is_turned_away():
+    labels, logits = digits_that_are_sometimes_doubtful(np.random.default_rng(3))
+    limits = fit_limits(labels, logits, logits, logits)
+    assert limits.perhaps < limits.digit
+    for limit, share in ((limits.digit, ACCEPTED), (limits.perhaps, KNOWN)):
+        assert (evidence(logits) >= limit).mean() == pytest.approx(share, abs=2 / len(labels))
+
+
+def test_of_199_changed_digits_one_may_lack_its_label_so_that_with_the_next_it_is_two_of_200():
+    labels, changed = digits_that_are_sometimes_doubtful(np.random.default_rng(4), count=199)
+    limits = fit_limits(labels, changed, changed, changed)
+    assert (softmax(changed)[np.arange(199), labels] < limits.candidate).sum() == 1
+
+
+def test_of_a_few_digits_each_has_its_label_among_the_candidates():
+    labels, changed = digits_that_are_sometimes_doubtful(np.random.default_rng(4), count=50)
+    limits = fit_limits(labels, changed, changed, changed)
+    assert limits.candidate == softmax(changed)[np.arange(50), labels].min()
+
+
+def test_a_digit_whose_share_is_the_limit_itself_is_a_candidate():
+    limits = Limits(digit=4.0, perhaps=1.0, candidate=0.1)
+    assert judge(np.full((1, 10), 6.0), limits) == [("unsure", tuple(range(10)))]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -138,6 +163,23 @@ def test_a_prediction_says_its_verdict_in_words_and_why(logits, verdict, digit, 
     said = DigitClassifier(TheSame(logits), card).predict(ink)
     assert (said.verdict, said.digit, said.in_words, said.reason) == (verdict, digit, in_words, reason)
     assert said.probabilities.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "in_words"),
+    [(0.9, 0.1, "7, sure"), (0.89, 0.11, "7 or 1"), (0.8, 0.1, "7 or 1"), (0.8, 0.09, "7, perhaps")],
+)
+def test_a_digit_is_said_as_surely_as_its_shares_allow(first, second, in_words):
+    shares = np.full(10, (1 - first - second) / 8)
+    shares[7], shares[1] = first, second
+    assert Prediction("digit", shares, np.zeros((28, 28))).in_words == in_words
+
+
+def test_an_answer_for_a_program_tells_the_time_of_the_pipeline_and_of_the_network_together():
+    said = Prediction(
+        "digit", np.eye(10)[7], np.zeros((28, 28)), preprocess_milliseconds=1.5, network_milliseconds=2.25
+    )
+    assert said.as_json("house")["milliseconds"] == 3.75
 
 
 @pytest.mark.skipif(not (CHECKPOINTS / "house.json").exists(), reason="the model of the house is not here")
