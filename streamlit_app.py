@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts import loaders, state
+from pages.parts.address import show_in_address
 from pages.parts.pictures import tab_icon
 
 st.set_page_config(page_title="MNIST Digit Lab", page_icon=tab_icon(), layout="wide")
@@ -38,10 +39,12 @@ with st.sidebar:
         key=state.MODEL,
         help="The pages ask this model. It stands in the page's address, so a link shows another person the same.",
     )
-    if not state.write_model(names):
+    if (linked := state.linked_model(names)) is None:
         st.warning("The link names a model that is not here; this is the usual one.", icon=":material/link_off:")
     chosen = loaders.chosen_card()
     whose = "MNIST's" if chosen.data == "mnist" else "its"
     st.caption(f"{chosen.test.accuracy:.2%} of {whose} test images right, {chosen.parameters:,} parameters.")
+    if linked is not None:
+        show_in_address({state.MODEL: linked})
 
 page.run()

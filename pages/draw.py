@@ -9,8 +9,9 @@ from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
+from pages.parts.address import show_in_address
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, is_own, show_examples, show_sign
+from pages.parts.desk import DRAW, choose_ink, is_own, link_words, read_link, show_examples, show_sign
 from pages.parts.pictures import npy, zipped
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
@@ -100,7 +101,7 @@ def _counted(judged: state.Judged) -> str:
     return f"Counted as {with_article(judged.label)}{' that was turned away' if judged.digit is None else ''}."
 
 
-def show_downloads(trace: Trace) -> None:
+def show_downloads(trace: Trace, linked: bool) -> None:
     with st.popover("Take it away", icon=":material/download:"):
         st.download_button(
             "Image, 28 x 28 PNG",
@@ -117,6 +118,8 @@ def show_downloads(trace: Trace) -> None:
             icon=":material/data_array:",
             on_click="ignore",
         )
+        if linked:
+            st.caption("The page's address holds it too, for later or for somebody else.", width=240)
 
 
 def show_all_models(trace: Trace) -> None:
@@ -194,6 +197,7 @@ def show_desk(classifier: DigitClassifier) -> None:
     desk = st.container(horizontal=True, gap="medium")
     with desk.container(width=312):
         ink = choose_ink()
+    linked = link_words()
     with desk.container():
         trace, prediction = None, Prediction.of_nothing()
         try:
@@ -207,7 +211,7 @@ def show_desk(classifier: DigitClassifier) -> None:
         if prediction.verdict != "blank":
             show_why(ink, prediction, classifier)
             show_judging(ink, prediction, classifier)
-            show_downloads(trace)
+            show_downloads(trace, any(linked.values()))
     st.subheader("Or start from an example", anchor=False)
     show_examples()
     models = st.expander("What do the other models say?", icon=":material/groups:", on_change="rerun", key="all_models")
@@ -218,9 +222,11 @@ def show_desk(classifier: DigitClassifier) -> None:
             st.caption("Draw something first, and every model is asked the same.")
     with st.expander("Scorecard of this visit", icon=":material/scoreboard:", key="scorecard_open"):
         show_scorecard()
+    show_in_address(linked)
 
 
 st.title("Draw", anchor=False)
 st.markdown("Write a digit. The answer follows each stroke.")
 if classifier := loaders.classifier(loaders.chosen_card()):
+    read_link()
     show_desk(classifier)

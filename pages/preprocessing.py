@@ -13,8 +13,9 @@ from mnist_core.vary import DIALS, Dial, steady_range, vary
 from mnist_core.verdicts import judge, softmax
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
+from pages.parts.address import show_in_address
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
-from pages.parts.desk import choose_ink, read_link, show_examples, show_sign, write_link
+from pages.parts.desk import choose_ink, link_words, read_link, show_examples, show_sign
 from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
@@ -302,12 +303,12 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
         remedy = st.container()
     for card, text in zip(cards, words, strict=True):
         card.markdown(text)
-    write_link()
     with below:
         if answers and answers[-1].verdict != "blank":
             show_further(classifier, ink, trace, answers, pipeline, remedy)
         elif readable:
             st.caption("The doctor and the numbers follow as soon as there is ink.")
+        show_in_address(link_words())
 
 
 def show_further(

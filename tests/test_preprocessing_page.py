@@ -25,7 +25,7 @@ from mnist_core.strokes import place, render
 from mnist_core.vary import DIALS, steady_range, vary
 from mnist_core.verdicts import judge
 from mnist_core.words import percent
-from pages.parts import loaders, state
+from pages.parts import address, loaders, state
 from pages.parts.link import LONGEST, pack, unpack
 from pages.parts.pictures import npy, zipped
 from pages.parts.strip import Mark, in_colour, to_card, whole_strip
@@ -37,10 +37,10 @@ SEVEN_PNG = base64.b64decode(as_canvas(SEVEN)["drawing"]["data"].partition(",")[
 
 
 def open_page(**parameters: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
-    for name, value in parameters.items():
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120).run()
+    for name, value in parameters.items():  # only now: the first page would take the drawing out of them
         app.query_params[name] = value
-    return app.run().switch_page("pages/preprocessing.py").run()
+    return app.switch_page("pages/preprocessing.py").run()
 
 
 def draw(app: AppTest, pixels: np.ndarray = SEVEN) -> AppTest:
@@ -432,6 +432,24 @@ def test_a_link_brings_a_drawing_once():
     app.button(key="clear").click().run()
     assert cards(app) == []
     assert cards(app.run()) == []
+
+
+def test_the_address_gets_what_is_on_the_desk_and_the_visit_takes_it_for_no_news(monkeypatch):
+    shown = []
+    monkeypatch.setattr(address, "_address", lambda key, data: "ink" in key and shown.append(data["words"]))
+    app = open_page()
+    app.button(key="example 7").click().run()
+    drawn = shown[-1]["ink"]
+    assert shown[-1] == {"ink": drawn, "sample": ""}
+    assert len(unpack(drawn)[0]) == len(app.session_state["board"].now.strokes)
+    app.query_params["ink"] = drawn  # as after the browser's Back
+    app.button(key="clear").click().run()
+    assert shown[-1] == {"ink": "", "sample": ""}
+    assert cards(app) == []
+    choose_sample(app, 3)
+    assert shown[-1] == {"ink": "", "sample": "3"}
+    bring(app, SEVEN_PNG)
+    assert shown[-1] == {"ink": "", "sample": ""}
 
 
 def test_what_describes_no_stroke_goes_into_no_address():

@@ -194,36 +194,44 @@ def test_a_visit_keeps_its_model_and_begins_with_the_links_or_the_first(kept, li
 
 
 @pytest.mark.parametrize(
-    ("linked", "model", "then"),
+    ("linked", "model", "word"),
     [
-        (None, "house", None),
+        (None, "house", ""),
         (None, "mlp", "mlp"),
         ("mlp", "mlp", "mlp"),
         ("mlp", "house", "house"),
         ("oracle", "mlp", "mlp"),
     ],
 )
-def test_the_address_names_the_picked_model_unless_it_is_the_usual_one(linked, model, then, session, address):
+def test_the_address_names_the_picked_model_unless_it_is_the_usual_one(linked, model, word, session, address):
     session["model"] = model
     if linked:
         address["model"] = linked
-    assert state.write_model(["house", "mlp"])
-    assert address.get("model") == then
+    assert state.linked_model(["house", "mlp"]) == word
 
 
 def test_a_model_that_is_not_here_stays_in_the_address_until_another_is_picked(session, address):
     session["model"], address["model"] = "house", "oracle"
-    assert not state.write_model(["house", "mlp"])
+    assert state.linked_model(["house", "mlp"]) is None
     assert address == {"model": "oracle"}
 
 
-def test_a_links_word_is_news_once_and_what_the_visit_wrote_itself_never(address):
+def test_streamlit_is_told_of_the_model_a_run_after_the_browser_so_that_it_makes_no_step_of_it(session, address):
+    session["model"] = "mlp"
+    for page in ("errors", "data"):
+        state.arrive(page)
+        address.clear()
+        for told in ({}, {"model": "mlp"}):
+            state.linked_model(["house", "mlp", "mnistnet"])
+            assert address == told
+    session["model"] = "mnistnet"
+    for told in ("mlp", "mnistnet"):
+        state.linked_model(["house", "mlp", "mnistnet"])
+        assert address == {"model": told}
+
+
+def test_a_links_word_is_news_once():
     assert [state.knows_link("brought") for _ in range(3)] == [False, True, True]
-    state.write_link("ink", "drawn")
-    assert address == {"ink": "drawn"}
-    assert state.knows_link("drawn")
-    state.write_link("ink", "")
-    assert address == {}
 
 
 def test_a_vote_can_be_changed_and_taken_back():

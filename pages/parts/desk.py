@@ -74,16 +74,17 @@ def read_link() -> None:
             st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
 
 
-def write_link() -> None:
-    """What is on the desk into the address, unless it came as a file or is too long."""
+def link_words() -> dict[str, str]:
+    """What is on the desk as words for the address: none where it came as a file or is too long."""
     source = st.session_state[state.SOURCE]
     drawing = pack(state.board().now.strokes) if source == DRAW else ""
     words = {
         LINKED: drawing if len(drawing) <= LONGEST else "",
         state.SAMPLE: str(st.session_state[state.SAMPLE]) if source == SAMPLE else "",
     }
-    for name, word in words.items():
-        state.write_link(name, word)
+    for word in words.values():
+        state.knows_link(word)
+    return words
 
 
 def show_sign(prediction: Prediction) -> None:

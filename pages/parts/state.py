@@ -90,17 +90,21 @@ def settle_model(names: list[str]) -> None:
         st.session_state[MODEL] = linked if linked in names else names[0]
 
 
-def write_model(names: list[str]) -> bool:
-    """The picked model into the address; false, and the address left alone, while a link stands there that is nonsense.
+def linked_model(names: list[str]) -> str | None:
+    """What the browser shall write into the address for the picked model; none while a link there is nonsense.
 
     Not bound to the address by Streamlit itself: the page list leads to addresses without it, and it would be lost.
     """
     linked, model, usual = st.query_params.get(MODEL), st.session_state[MODEL], names[0]
     if model == usual and linked is not None and linked not in names:
-        return False
-    if linked != model and (linked, model) != (None, usual):
-        st.query_params[MODEL] = model
-    return True
+        return None
+    word = "" if (linked, model) == (None, usual) else model
+    shown = st.session_state.get("page"), word
+    # What stands there since the run before Streamlit may know too: it will write it again beside words of its own.
+    if word and word != linked and st.session_state.get("linked model") == shown:
+        st.query_params[MODEL] = word
+    st.session_state["linked model"] = shown
+    return word
 
 
 def need_frame() -> None:
@@ -119,15 +123,6 @@ def knows_link(word: str) -> bool:
     before = word in known
     known.add(word)
     return before
-
-
-def write_link(name: str, word: str) -> None:
-    """A link's word into the address, where the visit then knows it; "" takes it away."""
-    if not word:
-        st.query_params.pop(name, None)
-    elif st.query_params.get(name) != word:
-        knows_link(word)
-        st.query_params[name] = word
 
 
 def board() -> Board:

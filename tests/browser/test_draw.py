@@ -90,6 +90,26 @@ def dark_pixels(page: Page) -> int:
     return int((np.asarray(shot.convert("L")) < 100).sum())
 
 
+def test_a_reload_keeps_the_drawing_and_its_address_brings_it_to_another_browser(open_page):
+    page = open_page()
+    draw(page, SEVEN)
+    expect(answer(page)).to_have_text("7")
+    expect(page).to_have_url(re.compile("ink="))
+    settle(page)
+    page.reload()
+    expect(answer(page)).to_have_text("7")
+    draw(page, [[(60, 60), (60, 220), (220, 220), (220, 60), (60, 60)]])
+    expect(answer(page)).not_to_have_text("7")
+    settle(page)
+    said = answer(page).inner_text()
+    second = open_page(page.url.rpartition("/")[2])
+    expect(answer(second)).to_have_text(said)
+    button(second, "clear").click()
+    expect(answer(second)).to_have_text("–")
+    settle(second)
+    assert "ink=" not in second.url
+
+
 def test_the_ink_is_kept_over_a_change_of_source_and_can_be_drawn_on(open_page):
     page = open_page()
     draw(page, [[(70, 62), (190, 60)]])

@@ -40,6 +40,56 @@ def test_a_model_picked_in_the_sidebar_answers_on_every_page(open_page):
     expect(page).to_have_url(re.compile("model=wide_cnn"))
 
 
+def test_back_leads_a_page_back_whatever_model_was_picked(open_page):
+    page = open_page()
+    page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+    page.get_by_role("option", name="mlp").click()
+    expect(page).to_have_url(re.compile("model=mlp"))
+    for name in ("Models", "Data"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("h1")).to_have_text(name)
+        expect(page).to_have_url(re.compile("model=mlp"))
+        settle(page)
+    for name in ("Models", "Draw"):
+        page.go_back()
+        expect(page.locator("h1")).to_have_text(name)
+        expect(page).to_have_url(re.compile("model=mlp"))
+        settle(page)
+
+
+def test_the_model_stays_in_the_address_beside_what_is_chosen_first_on_a_page(open_page):
+    page = open_page("?model=mlp")
+    page.get_by_role("link", name="Errors", exact=True).click()
+    expect(page.locator(".st-key-gallery img").first).to_be_visible()
+    settle(page)
+    page.get_by_role("combobox", name="Most confused").focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile("label=.*answer="))
+    settle(page)
+    page.locator(".st-key-gallery button").first.click()
+    expect(page).to_have_url(re.compile("image="))
+    settle(page)
+    assert "model=mlp" in page.url
+
+
+def test_a_page_around_the_dashboard_is_told_of_the_drawing_as_of_all_else_in_the_address(open_page, address):
+    page = open_page()
+    page.evaluate(
+        """(address) => {
+        window.told = [];
+        addEventListener("message", ({ data }) => data.type === "SET_QUERY_PARAM" && told.push(data));
+        document.body.innerHTML = `<iframe src="${address}" width="1200" height="780"></iframe>`;
+    }""",
+        f"{address}/?embed=true",
+    )
+    page.frame_locator("iframe").get_by_role("button", name="7").first.click()
+    page.wait_for_function("told.some((each) => each.queryParams.includes('ink='))")
+    last = page.evaluate("told.at(-1)")
+    assert last == {"stCommVersion": 1, "type": "SET_QUERY_PARAM", "queryParams": last["queryParams"]}
+    assert last["queryParams"].startswith("?embed=true&ink=")
+
+
 def test_a_model_can_be_chosen_on_its_card(open_page):
     page = open_page("models")
     page.locator(".st-key-ask-simple_cnn button").click()

@@ -135,6 +135,19 @@ def test_a_reload_keeps_the_drawing_and_the_settings(open_page):
     expect(page.locator(".st-key-card-scale").get_by_text("changed")).to_be_visible()
 
 
+def test_strokes_are_no_steps_for_the_browsers_back(open_page):
+    page = open_page()
+    page.get_by_role("link", name="Preprocessing", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Preprocessing")
+    for row in (60, 140, 220):
+        before = page.url
+        draw(page, [[(80, row), (190, row)]])
+        page.wait_for_url(lambda url, before=before: url != before)
+        settle(page)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Draw")
+
+
 def test_two_tabs_do_not_hear_each_other(open_page):
     first = open_page("preprocessing")
     second = open_page("preprocessing", context=first.context)
