@@ -85,9 +85,13 @@ def renew_canvas() -> None:
 
 def settle_model(names: list[str]) -> None:
     """Before the picker is shown: this visit's model, or the link's, or the first."""
-    if st.session_state.get(MODEL) not in names:
+    model = st.session_state.get(MODEL)
+    if model not in names:
         linked = st.query_params.get(MODEL)
-        st.session_state[MODEL] = linked if linked in names else names[0]
+        model = linked if linked in names else names[0]
+    # In every run, since a click may end the first one before the browser has heard of it: the picker would then stand
+    # at the first model, and the next run would take that for the visitor's choice.
+    st.session_state[MODEL] = model
 
 
 def linked_model(names: list[str]) -> str | None:

@@ -403,3 +403,29 @@ def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
     row, column = map(int, cells[-1])
     expect(chip(page, f"{row} read as {column}")).to_be_visible()
     expect_gallery(page, of_pair(evaluation, row, column))
+
+
+def test_a_map_that_the_browser_has_is_not_sent_again_however_much_was_drawn_elsewhere(open_page, chromium):
+    received = []
+
+    def listen(page: Page) -> None:
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
+
+    with chromium.new_context(viewport=DESKTOP) as context:
+        context.on("page", listen)
+        page = open_page("errors", context)
+        page.get_by_role("radio", name="Map", exact=True).click()
+        wait_for_chart(page)
+        settle(page)
+        assert sum(received) > 200_000
+        links = page.get_by_test_id("stSidebarNav")
+        links.get_by_role("link", name="Preprocessing").click()
+        for digit in (0, 1, 2, 3):
+            page.locator(f".st-key-example-{digit} button").click()
+            expect(page.locator("h2").first).to_have_text(str(digit))
+        settle(page)
+        received.clear()
+        links.get_by_role("link", name="Errors").click()
+        wait_for_chart(page)
+        settle(page)
+        assert 0 < sum(received) < 100_000
