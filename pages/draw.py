@@ -227,6 +227,6 @@ def show_desk(classifier: DigitClassifier) -> None:
 
 st.title("Draw", anchor=False)
 st.markdown("Write a digit. The answer follows each stroke.")
+read_link()  # before the model is loaded: a click meanwhile would end the run that knows the link
 if classifier := loaders.classifier(loaders.chosen_card()):
-    read_link()
     show_desk(classifier)

@@ -353,8 +353,8 @@ if nonsense := misread(st.query_params.to_dict(), others):
         f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual or nearest ones stand there.",
         icon=":material/link_off:",
     )
+read_link()
 if classifier := loaders.classifier(loaders.chosen_card()):
-    read_link()
     with st.container(horizontal=True, gap="medium"):
         paper = st.container(width=312)
         with st.container():
