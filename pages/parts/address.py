@@ -18,7 +18,7 @@ export default function ({ data }) {
     }
     if (address.href === location.href) return;
     history.replaceState(history.state, "", address);
-    // In a frame, as on Streamlit Community Cloud, people see the address of the page around it; Streamlit asks it so.
+    // In a frame, as on Streamlit Community Cloud, people see the address of the page around it, told in this way.
     parent.postMessage({ stCommVersion: 1, type: "SET_QUERY_PARAM", queryParams: address.search }, "*");
 }
 """,
