@@ -1,6 +1,6 @@
 """Words that the browser writes into the page's address itself, so that a stroke is no step for its Back to go through.
 
-What is written through `st.query_params` is one each: ten strokes, and Back had to be pressed eleven times.
+Each change through `st.query_params` is such a step: with three strokes Back has to be pressed four times.
 """
 
 from time import monotonic_ns

@@ -75,7 +75,7 @@ def read_link() -> None:
 
 
 def link_words() -> dict[str, str]:
-    """What is on the desk as words for the address: none where it came as a file or is too long."""
+    """What is on the desk as words for the address, known to the visit from now on; "" for a file or a long drawing."""
     source = st.session_state[state.SOURCE]
     drawing = pack(state.board().now.strokes) if source == DRAW else ""
     words = {
