@@ -1,10 +1,21 @@
 """The frame around every page: their list, the model picker and the look. `streamlit run streamlit_app.py`."""
 
+from datetime import timedelta
+
 import streamlit as st
 
 from pages.parts import loaders, state
 from pages.parts.address import show_in_address
 from pages.parts.pictures import tab_icon
+
+
+@st.fragment(run_every=timedelta(days=1))
+def stay_alive() -> None:
+    """A browser that finds its way back to a server asks for the page anew only where something runs of itself.
+
+    Without it a page whose visit the server has forgotten looks as ever, and nothing that is drawn there is answered.
+    """
+
 
 st.set_page_config(page_title="MNIST Digit Lab", page_icon=tab_icon(), layout="wide")
 
@@ -18,6 +29,7 @@ page = st.navigation(
     ]
 )
 state.arrive(page.url_path)
+stay_alive()
 
 cards, broken = loaders.shelf()
 if not cards:
@@ -45,6 +57,6 @@ with st.sidebar:
     whose = "MNIST's" if chosen.data == "mnist" else "its"
     st.caption(f"{chosen.test.accuracy:.2%} of {whose} test images right, {chosen.parameters:,} parameters.")
     if linked is not None:
-        show_in_address({state.MODEL: linked})
+        show_in_address({state.MODEL: linked}, recall=state.put_back)
 
 page.run()

@@ -9,9 +9,8 @@ from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
-from pages.parts.address import show_in_address
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, is_own, link_words, read_link, show_examples, show_sign
+from pages.parts.desk import DRAW, choose_ink, is_own, read_link, show_examples, show_link, show_sign
 from pages.parts.pictures import npy, zipped
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
@@ -197,7 +196,7 @@ def show_desk(classifier: DigitClassifier) -> None:
     desk = st.container(horizontal=True, gap="medium")
     with desk.container(width=312):
         ink = choose_ink()
-    linked = link_words()
+        linked = show_link()
     with desk.container():
         trace, prediction = None, Prediction.of_nothing()
         try:
@@ -211,7 +210,7 @@ def show_desk(classifier: DigitClassifier) -> None:
         if prediction.verdict != "blank":
             show_why(ink, prediction, classifier)
             show_judging(ink, prediction, classifier)
-            show_downloads(trace, any(linked.values()))
+            show_downloads(trace, linked)
     st.subheader("Or start from an example", anchor=False)
     show_examples()
     models = st.expander("What do the other models say?", icon=":material/groups:", on_change="rerun", key="all_models")
@@ -222,7 +221,6 @@ def show_desk(classifier: DigitClassifier) -> None:
             st.caption("Draw something first, and every model is asked the same.")
     with st.expander("Scorecard of this visit", icon=":material/scoreboard:", key="scorecard_open"):
         show_scorecard()
-    show_in_address(linked)
 
 
 st.title("Draw", anchor=False)

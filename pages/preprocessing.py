@@ -13,9 +13,8 @@ from mnist_core.vary import DIALS, Dial, steady_range, vary
 from mnist_core.verdicts import judge, softmax
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
-from pages.parts.address import show_in_address
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
-from pages.parts.desk import choose_ink, link_words, read_link, show_examples, show_sign
+from pages.parts.desk import choose_ink, read_link, show_examples, show_link, show_sign
 from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
@@ -283,6 +282,7 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
 def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[bool], says, cards: list, below) -> None:
     """All that follows the ink, in its places around the page. A stroke reruns this and no switch."""
     ink = choose_ink()
+    show_link()
     trace, answers, readable = None, [], True
     try:
         if ink is not None:
@@ -308,7 +308,6 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
             show_further(classifier, ink, trace, answers, pipeline, remedy)
         elif readable:
             st.caption("The doctor and the numbers follow as soon as there is ink.")
-        show_in_address(link_words())
 
 
 def show_further(

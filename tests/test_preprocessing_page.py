@@ -436,7 +436,7 @@ def test_a_link_brings_a_drawing_once():
 
 def test_the_address_gets_what_is_on_the_desk_and_the_visit_takes_it_for_no_news(monkeypatch):
     shown = []
-    monkeypatch.setattr(address, "_address", lambda key, data: "ink" in key and shown.append(data["words"]))
+    monkeypatch.setattr(address, "_address", lambda key, data, **_: "ink" in key and shown.append(data["words"]))
     app = open_page()
     app.button(key="example 7").click().run()
     drawn = shown[-1]["ink"]

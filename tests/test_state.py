@@ -11,6 +11,7 @@ from pages.parts.state import Board
 def session(monkeypatch) -> dict:
     session = {}
     monkeypatch.setattr(state.st, "session_state", session)
+    state.hear_canvas([], b"")  # as a new canvas says
     return session
 
 
@@ -142,6 +143,30 @@ def test_a_drawing_of_somebody_else_is_the_visitors_from_the_first_stroke_that_i
     hear("a", "b")
     assert state.board().now.own
     state.undo()
+    assert not state.board().now.own
+
+
+@pytest.mark.parametrize("linked", ["", "a"])
+def test_what_a_canvas_says_at_once_is_from_a_forgotten_visit_and_stays_while_the_canvas_redraws_itself(session, linked):
+    session.clear()
+    if linked:
+        state.draw(state.Drawing(tuple(strokes(linked)), b"link", own=False))
+    hear("a", "b")
+    told = (["", *linked], "ab", [])
+    assert story() == told
+    say_back(*linked)
+    assert story() == told
+    assert state.board().shown == tuple(strokes("a", "b"))
+    say_back("a", "b")
+    assert story() == told
+    assert state.board().now.own
+
+
+def test_a_links_drawing_that_a_canvas_says_at_once_stays_the_links(session):
+    session.clear()
+    state.draw(state.Drawing(tuple(strokes("a")), b"link", own=False))
+    say_back("a")
+    assert story() == ([""], "a", [])
     assert not state.board().now.own
 
 

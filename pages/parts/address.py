@@ -3,16 +3,32 @@
 Each change through `st.query_params` is such a step: with three strokes Back has to be pressed four times.
 """
 
+from collections.abc import Callable
 from time import monotonic_ns
 
 import streamlit as st
 
+from pages.parts import state
+
+Words = dict[str, str]  # under their names; "" where there shall be none
+
 _address = st.components.v2.component(
     "address",
     js="""
-export default function ({ data }) {
+export default function ({ data: { words, visit }, setTriggerValue }) {
+    const names = Object.keys(words).join();
+    const shown = (window.shownInAddress ??= {});
+    const before = shown[names];
+    if (before && before.visit !== visit) {
+        before.visit = visit;
+        if (Object.keys(words).some((name) => words[name] !== before.words[name])) {
+            setTriggerValue("before", before.words);
+            return;
+        }
+    }
+    shown[names] = { words, visit };
     const address = new URL(location);
-    for (const [name, word] of Object.entries(data.words)) {
+    for (const [name, word] of Object.entries(words)) {
         if (word) address.searchParams.set(name, word);
         else address.searchParams.delete(name);
     }
@@ -25,7 +41,16 @@ export default function ({ data }) {
 )
 
 
-def show_in_address(words: dict[str, str]) -> None:
-    """Each word under its name; "" takes it away."""
-    # The time, because Streamlit may have written the address anew since, with the words that it knew.
-    _address(key=f"address of {', '.join(words)}", data={"words": words, "at": monotonic_ns()})
+def show_in_address(words: Words, recall: Callable[[Words], None]) -> None:
+    """Write each word there.
+
+    Where the server has forgotten the visit meanwhile, or was started anew, the browser tells a new visit only the
+    address that the page was opened with. `recall` is then given the words that were shown last.
+    """
+    key = f"address of {', '.join(words)}"
+    _address(
+        key=key,
+        # The time, because Streamlit may have written the address anew since, with the words that it knew.
+        data={"words": words, "visit": state.visit(), "at": monotonic_ns()},
+        on_before_change=lambda: recall(st.session_state[key]["before"]),
+    )

@@ -1,5 +1,6 @@
 """The desk that pages share: where ink comes from and what stands beside it, whichever page it is looked at on."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import streamlit as st
@@ -10,6 +11,7 @@ from mnist_core.preprocess import scale
 from mnist_core.strokes import render
 from mnist_core.words import as_written, whole_number
 from pages.parts import loaders, state
+from pages.parts.address import Words, show_in_address
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
 from pages.parts.examples import EXAMPLES, Example
 from pages.parts.link import LONGEST, pack, unpack
@@ -61,21 +63,11 @@ def is_own() -> bool:
 
 def read_link() -> None:
     """What a link brings comes onto the desk once: a drawing, or a sample's number."""
-    if (word := st.query_params.get(LINKED)) and not state.knows_link(word):
-        try:
-            state.draw(to_drawing(*unpack(word)))
-            state.put_back({state.SOURCE: DRAW})
-        except ValueError:
-            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
-    if (word := st.query_params.get(state.SAMPLE)) and not state.knows_link(word):
-        if (number := whole_number(word)) is not None and number < len(loaders.samples()[1].images):
-            state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
-        else:
-            st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
+    _lay(st.query_params)
 
 
-def link_words() -> dict[str, str]:
-    """What is on the desk as words for the address, known to the visit from now on; "" for a file or a long drawing."""
+def show_link() -> bool:
+    """Write what is on the desk into the address, where it can be: a file or a long drawing cannot."""
     source = st.session_state[state.SOURCE]
     drawing = pack(state.board().now.strokes) if source == DRAW else ""
     words = {
@@ -84,7 +76,28 @@ def link_words() -> dict[str, str]:
     }
     for word in words.values():
         state.knows_link(word)
-    return words
+    show_in_address(words, _recall)
+    return any(words.values())
+
+
+def _recall(words: Words) -> None:
+    if not words[LINKED]:
+        state.clear()
+    _lay(words)
+
+
+def _lay(words: Mapping[str, str]) -> None:
+    if (word := words.get(LINKED)) and not state.knows_link(word):
+        try:
+            state.draw(to_drawing(*unpack(word)))
+            state.put_back({state.SOURCE: DRAW})
+        except ValueError:
+            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+    if (word := words.get(state.SAMPLE)) and not state.knows_link(word):
+        if (number := whole_number(word)) is not None and number < len(loaders.samples()[1].images):
+            state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
+        else:
+            st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
 
 
 def show_sign(prediction: Prediction) -> None:

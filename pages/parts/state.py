@@ -41,6 +41,7 @@ class Board:
     future: tuple[Drawing, ...] = ()
     shown: tuple[dict, ...] = ()
     turn: int = 0
+    listened: bool = False  # whether the canvas has been asked at all
     heard: bytes = b""  # the last picture that the canvas sent: it stands there again on every rerun
     told: tuple[list, ...] = ()  # the lines of what it was told to draw and has not said back, the oldest first
 
@@ -121,6 +122,11 @@ def need_frame() -> None:
         st.rerun()
 
 
+def visit() -> int:
+    """A number that no other visit has."""
+    return st.session_state.setdefault("visit", random.getrandbits(50))
+
+
 def knows_link(word: str) -> bool:
     """Whether this visit has read or written a link's word before: an old one must not undo what came after it."""
     known = st.session_state.setdefault("links", set())
@@ -135,7 +141,8 @@ def board() -> Board:
 
 def hear_canvas(strokes: list[dict], png: bytes) -> None:
     """Take in what the canvas says. What it repeats, or says back after it was told to redraw, is nothing new."""
-    before = board()
+    is_first, before = not board().listened, replace(board(), listened=True)
+    st.session_state["board"] = before
     if not png or png == before.heard:
         return
     if (lines := _lines(strokes)) in before.told:
@@ -145,6 +152,12 @@ def hear_canvas(strokes: list[dict], png: bytes) -> None:
         st.session_state["board"] = replace(before, heard=png, told=told)
         return
     drawing = Drawing(tuple(strokes), png if strokes else b"")
+    if is_first:
+        # A new canvas has nothing to say. This one says what was drawn before the server forgot the visit, and may be
+        # redrawing itself meanwhile as the new visit began.
+        st.session_state["board"] = replace(before, heard=png, told=(_lines(before.shown),))
+        draw(drawing)
+        return
     st.session_state["board"] = replace(before, now=drawing, heard=png, past=_past_and_now(), future=(), told=())
 
 

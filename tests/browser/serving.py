@@ -36,11 +36,11 @@ def serve(script: str = "streamlit_app.py", command: list[str] | None = None, **
 
 
 @contextmanager
-def start(script: str, command: list[str] | None = None, **environment: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The same with the process, for who wants to see it die."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def start(
+    script: str, command: list[str] | None = None, port: int | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The same with the process, for who wants to see it die, or to start another in its place."""
+    port = port or _free_port()
     options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
     streamlit = [sys.executable, "-m", "streamlit", "run", script]
     streamlit += [f"--server.{name}={value}" for name, value in options.items()]
@@ -58,9 +58,7 @@ def start(script: str, command: list[str] | None = None, **environment: str) -> 
 @contextmanager
 def balance(copies: list[str], folder: Path) -> Iterator[str]:
     """The shipped nginx before copies of the lab, each answer of which names its copy in X-Copy; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     rendered = (ROOT / "deploy" / "nginx.conf").read_text()
     rendered = rendered.replace("/tmp/nginx", f"{folder}/nginx").replace("listen 8080", f"listen 127.0.0.1:{port}")
     for number, address in enumerate(copies, 1):
@@ -73,6 +71,12 @@ def balance(copies: list[str], folder: Path) -> Iterator[str]:
             yield _when_it_answers(f"http://127.0.0.1:{port}", nginx)
         finally:
             nginx.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _when_it_answers(address: str, server: subprocess.Popen) -> str:

@@ -1,5 +1,6 @@
 """Two copies behind the shipped nginx: a drawing stays with its visitor, whichever copy dies."""
 
+import re
 import shutil
 
 import pytest
@@ -36,6 +37,7 @@ def test_a_drawing_survives_behind_nginx_and_the_other_copys_death(chromium: Bro
                 expect(answer(page)).to_have_text(digit)
             look_elsewhere_and_return(unlucky)
             expect(answer(unlucky)).to_have_text("7")
+            expect(unlucky).to_have_url(re.compile("ink="))  # which the browser writes a moment after the answer
 
             processes[dying].kill()
             processes[dying].wait(20)
