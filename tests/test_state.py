@@ -147,7 +147,7 @@ def test_a_drawing_of_somebody_else_is_the_visitors_from_the_first_stroke_that_i
 
 
 @pytest.mark.parametrize("linked", ["", "a"])
-def test_what_a_canvas_says_at_once_is_from_a_forgotten_visit_and_stays_while_the_canvas_redraws_itself(session, linked):
+def test_what_a_canvas_says_at_once_is_from_a_forgotten_visit_and_outlasts_its_redrawing(session, linked):
     session.clear()
     if linked:
         state.draw(state.Drawing(tuple(strokes(linked)), b"link", own=False))
