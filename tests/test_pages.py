@@ -1,6 +1,7 @@
 """The pages as a visitor's session runs them, without a browser: what they show is what the core says."""
 
 import base64
+import gc
 import io
 import json
 import re
@@ -361,6 +362,13 @@ def test_weights_that_were_replaced_meanwhile_are_not_kept_under_the_old_cards_k
     with pytest.raises(CheckpointError, match="replaced"):
         loaders.load_classifier(old)
     assert loaders.load_classifier(new).card.sha256 == new.sha256
+
+
+def test_what_stands_once_a_model_is_loaded_is_no_longer_searched_for_garbage_after_each_run():
+    gc.unfreeze()
+    loaders._load_classifier.clear()
+    loaders.load_classifier(loaders.shelf()[0][0])
+    assert gc.get_freeze_count() > 20 * len(gc.get_objects())
 
 
 def test_a_shipped_model_is_repeated_by_its_architecture_alone():

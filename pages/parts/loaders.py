@@ -1,5 +1,6 @@
 """What is loaded once for all visitors. The only st.cache_* calls of the house."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -65,6 +66,10 @@ def _load_classifier(name: str, sha256: str) -> DigitClassifier:
         raise CheckpointError(f"{name} was replaced a moment ago. Load the page again.")
     # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
     loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
+    # Streamlit collects garbage after every run, among all that torch and plotly ever made, which is more work than to
+    # answer a stroke. What is here by now stays, and needs no looking at.
+    gc.collect()
+    gc.freeze()
     return loaded
 
 
