@@ -47,10 +47,15 @@ def show_in_address(words: Words, recall: Callable[[Words], None]) -> None:
     Where the server has forgotten the visit meanwhile, or was started anew, the browser tells a new visit only the
     address that the page was opened with. `recall` is then given the words that were shown last.
     """
+
+    def hear() -> None:
+        if isinstance(before := st.session_state[key]["before"], dict):  # else no page of ours has sent it
+            recall({name: str(before.get(name, "")) for name in words})
+
     key = f"address of {', '.join(words)}"
     _address(
         key=key,
         # The time, because Streamlit may have written the address anew since, with the words that it knew.
         data={"words": words, "visit": state.visit(), "at": monotonic_ns()},
-        on_before_change=lambda: recall(st.session_state[key]["before"]),
+        on_before_change=hear,
     )

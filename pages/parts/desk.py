@@ -81,6 +81,7 @@ def show_link() -> bool:
 
 
 def _recall(words: Words) -> None:
+    """What was on the desk of a visit that the server has forgotten."""
     if not words[LINKED]:
         state.clear()
     _lay(words)

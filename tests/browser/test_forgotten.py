@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.serving import serve, start
-from tests.browser.visitor import DESKTOP, answer, draw, settle
+from tests.browser.visitor import DESKTOP, answer, draw, look_elsewhere_and_return, settle
 
 SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
 ONE = [[(140, 50), (138, 230)]]
@@ -79,15 +79,6 @@ def pick(page: Page, model: str) -> None:
     page.get_by_role("option", name=model).click()
     expect(page).to_have_url(re.compile(f"model={model}"))
     settle(page)
-
-
-def look_elsewhere_and_return(page: Page) -> None:
-    settle(page)
-    page.get_by_role("link", name="Models").click()
-    expect(page.locator("h1").first).to_have_text("Models")
-    settle(page)
-    page.get_by_role("link", name="Draw").click()
-    expect(page.locator("h1").first).to_have_text("Draw")
 
 
 def test_a_forgetful_server_forgets(visit):

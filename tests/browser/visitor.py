@@ -21,6 +21,16 @@ def settle(page: Page) -> None:
     page.evaluate(SETTLED)
 
 
+def look_elsewhere_and_return(page: Page) -> None:
+    """To the models page and back to the draw page."""
+    settle(page)
+    page.get_by_role("link", name="Models").click()
+    expect(page.locator("h1").first).to_have_text("Models")
+    settle(page)
+    page.get_by_role("link", name="Draw").click()
+    expect(page.locator("h1").first).to_have_text("Draw")
+
+
 def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
     """Draw strokes in canvas pixels with the mouse, as a hand would: down, along, up."""
     box = canvas_box(page)
