@@ -90,7 +90,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
     table, curves = st.columns(2)
     with table:
         st.markdown("**Digit by digit**")
-        show_digits(answers.evaluation)
+        show_digits(answers.evaluation, card.name)
     with curves:
         st.markdown(f"**How {card.name} was trained**")
         st.plotly_chart(

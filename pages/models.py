@@ -82,7 +82,7 @@ def show_card(card: Card, chosen: bool) -> None:
     )
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
         if digits.open and (evaluation := loaders.evaluation(card)) is not None:
-            show_digits(evaluation)
+            show_digits(evaluation, card.name)
     with st.expander("Recipe"):
         show_recipe(card)
 
@@ -91,7 +91,7 @@ def show_recipe(card: Card) -> None:
     device = card.versions.get("device", "an unknown device")
     device = "a CPU" if device == "cpu" else device
     st.markdown(f"Trained in {card.seconds / 60:.0f} minutes on {device}. Again, with:")
-    st.code(command_of(card), language="bash")
+    st.code(command_of(card), language=None, wrap_lines=True)
     if not is_usual(card):
         st.markdown(f"FILE holds the recipe below, which is not the usual one of {card.architecture}.")
     st.json(recipe_of(card), expanded=False)

@@ -272,7 +272,7 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
         "The address of this page holds the settings and the drawing, for somebody else to see the same; "
         "a picture that you brought stays with you. In Python, from the folder of this project with the ink beside it:"
     )
-    st.code(code(pipeline, model), language="python")
+    st.code(code(pipeline, model), language="python", wrap_lines=True)
 
 
 # The page -----------------------------------------------------------------------------------------------------

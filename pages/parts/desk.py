@@ -114,7 +114,7 @@ def show_sign(prediction: Prediction) -> None:
 
 
 def _choose_drawing() -> bytes | None:
-    st.caption("With mouse, pen or finger, any size, anywhere.")
+    st.caption("Any size, anywhere.")  # short, for the canvas shows a toolbar beside it
     show_canvas(st.session_state.get(state.PEN, 16))
     show_canvas_buttons()
     st.slider(
@@ -175,8 +175,8 @@ def _label(example: Example) -> str:
     """The drawing itself, small, and its name where the drawing does not say it."""
     canvas = 1 - render(example.drawn(), max(example.width, 24))[..., 0] / 255
     small, _ = scale(canvas, box=40)
-    words = "" if example.name.isdigit() else f" {example.name}"
-    return f"![{example.name}]({data_address(inked(small))}){words}"
+    picture = data_address(inked(small))
+    return f"![{example.name}]({picture})" if example.name.isdigit() else f"![]({picture}) {example.name}"
 
 
 def _draw_example(name: str) -> None:

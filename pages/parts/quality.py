@@ -52,7 +52,7 @@ def show_written() -> None:
 
 
 def show_table(table: dict) -> None:
-    rows = pd.DataFrame(table["rows"], columns=["", *table["columns"]][: len(table["rows"][0])])
+    rows = pd.DataFrame(table["rows"], columns=["what", *table["columns"]][: len(table["rows"][0])])
     st.table(rows, border="horizontal", hide_index=True, alt=table["title"])  # breaks its lines on a phone
 
 

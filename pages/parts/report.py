@@ -42,7 +42,7 @@ SHARES = {
     }.items()
 }
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #24231f; background: #fdfcf9 }
+body { font: 16px/1.5 system-ui, sans-serif; color: #141310; background: #fdfcf9 }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem .5rem; overflow-wrap: normal; text-align: right; border-bottom: 1px solid #ddd8cc }
@@ -81,13 +81,13 @@ def digit_by_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
     return table.set_axis(["Digit", "Precision", "Recall", "F1", "Images"], axis=1)
 
 
-def show_digits(evaluation: pd.DataFrame) -> None:
+def show_digits(evaluation: pd.DataFrame, model: str) -> None:
     st.dataframe(
         digit_by_digit(evaluation),
         hide_index=True,
         column_config=SHARES,
         placeholder="–",
-        alt="Precision, recall and F1 of each digit.",
+        alt=f"Precision, recall and F1 of each digit, read by {model}.",
     )
 
 
