@@ -99,7 +99,8 @@ def _show(study: Study) -> None:
             on_click="ignore",
         )
     command = AGAIN.format(study.architecture, len(table), settings["epochs"])
-    st.code(command + (f" --images {settings['images']}" if settings.get("images") else ""), language=None, wrap_lines=True)
+    command += f" --images {settings['images']}" if settings.get("images") else ""
+    st.code(command, language=None, wrap_lines=True)
     minutes = np.sum(table["seconds"]) / 60
     threads = study.versions.get("threads", "?")
     st.caption(f"{minutes:.0f} minutes of training on {threads} thread{'s' * (threads != 1)} of a busy machine.")
