@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from mnist_core import DigitClassifier, explain
 from mnist_core.classifier import Prediction, infer
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.preprocess import STAGE_NAMES, STAGES, Pipeline, to_tensor
-from mnist_core.strokes import place, render
+from mnist_core.strokes import Strokes, place, render
 from mnist_core.vary import DIALS, steady_range, vary
 from mnist_core.verdicts import judge
 from mnist_core.words import percent
@@ -389,17 +390,30 @@ def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not(monkeypatch):
     assert np.array_equal(labelled.images, load_embedded_digits().images)
 
 
+def as_paths(strokes: Strokes, widths: Sequence[float]) -> list[dict]:
+    """As the canvas tells them, in tenths of a pixel."""
+    return [
+        {"path": [["M", *stroke[0]], *(["L", *point] for point in stroke[1:])], "strokeWidth": width}
+        for stroke, width in zip([np.round(stroke, 1).tolist() for stroke in strokes], widths, strict=True)
+    ]
+
+
 def test_a_drawing_survives_its_way_through_an_address():
     strokes = place([[(0, 0), (60, 0), (20, 90)], [(0, 45), (50, 45)]], 170, (140, 140))
-    paths = [
-        {"path": [["M", *stroke[0]], *(["L", *point] for point in stroke[1:])], "strokeWidth": width}
-        for stroke, width in zip(strokes, (16, 9), strict=True)
-    ]
-    back, widths = unpack(pack(json.loads(json.dumps(paths))))
+    back, widths = unpack(pack(json.loads(json.dumps(as_paths(strokes, (16, 9))))))
     assert widths == [16, 9]
     for stroke, again in zip(strokes, back, strict=True):
         assert np.abs(stroke - again).max() < 280 / 255
     assert np.abs(render(strokes, 16).astype(int) - render(back, 16)).mean() < 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reloads_wear_nothing_of_a_drawing_away(seed):
+    """Each unpacks the word of the address, and packs what it has found there."""
+    rng = np.random.default_rng(seed)
+    strokes = [place([np.cumsum(rng.normal(0, 3, (60, 2)), axis=0)], side, (140, 140))[0] for side in (90, 240)]
+    word = pack(as_paths(strokes, (16, 9)))
+    assert pack(as_paths(*unpack(word))) == word
 
 
 def test_a_stroke_that_goes_back_on_itself_keeps_its_turn_in_an_address():
