@@ -22,6 +22,17 @@ def png(image: np.ndarray, enlarged: int = 1) -> bytes:
     return to_png(Image.fromarray(grey.repeat(enlarged, axis=0).repeat(enlarged, axis=1)))
 
 
+def read_png(content: bytes) -> np.ndarray:
+    """What a model saw, out of the PNG it was made into: 28 x 28 bytes. ValueError where it is anything else."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if (picture.mode, picture.size) != ("L", (28, 28)):
+                raise ValueError("not what a model sees")
+            return np.array(picture)
+    except (OSError, SyntaxError) as error:
+        raise ValueError("not a PNG") from error
+
+
 def in_colour(values: np.ndarray) -> np.ndarray:
     """Numbers as colours, 0 always the same; height x width x 3 bytes."""
     limit = max(float(np.abs(values).max()), 1e-6)

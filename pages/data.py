@@ -27,6 +27,7 @@ from pages.parts.holdings import (
     own_drawings,
 )
 from pages.parts.lasso import fenced, fill, show_lasso
+from pages.parts.memory import remember
 from pages.parts.one_sample import show_sample
 from pages.parts.pictures import data_address
 from pages.parts.selection import DIGITS, misread, show_misread
@@ -338,3 +339,4 @@ if text := state.opened():
     else:
         st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()
+remember()

@@ -10,7 +10,8 @@ from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, is_own, read_link, show_examples, show_link, show_sign
+from pages.parts.desk import DRAW, choose_ink, is_own, mark_of, read_link, show_examples, show_link, show_sign
+from pages.parts.memory import remember
 from pages.parts.pictures import npy, zipped
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
@@ -70,12 +71,12 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
 
     def judge(label: int | None) -> None:
         confidence = None if turned_away else prediction.confidence
-        judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, prediction.image)
-        state.judge(judged, ink, own)
+        judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, png(prediction.image))
+        state.judge(judged, mark, own)
 
-    turned_away, own = prediction.digit is None, is_own()
+    turned_away, own, mark = prediction.digit is None, is_own(), mark_of(ink)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        judged = state.judged(ink, classifier.card.name)
+        judged = state.judged(mark, classifier.card.name)
         st.markdown(_counted(judged) if judged else "Was this right?")
         st.button(
             "Yes",
@@ -141,7 +142,8 @@ def show_scorecard() -> None:
     judged = state.scorecard()
     if not judged:
         st.caption(
-            "Judge an answer above, and this visit's score builds up here. Nothing of it is stored on the server."
+            "Judge an answer above, and this visit's score builds up here. This tab of your browser keeps it; nothing "
+            "of it is stored on the server."
         )
         return
     table = pd.DataFrame(
@@ -182,7 +184,7 @@ def show_scorecard() -> None:
         ]
         st.download_button(
             "Drawings as ZIP",
-            lambda: zipped((name, png(j.image)) for name, j in zip(names, judged, strict=True)),
+            lambda: zipped((name, j.picture) for name, j in zip(names, judged, strict=True)),
             "drawings.zip",
             "application/zip",
             on_click="ignore",
@@ -221,6 +223,7 @@ def show_desk(classifier: DigitClassifier) -> None:
             st.caption("Draw something first, and every model is asked the same.")
     with st.expander("Scorecard of this visit", icon=":material/scoreboard:", key="scorecard_open"):
         show_scorecard()
+    remember()
 
 
 st.title("Draw", anchor=False)

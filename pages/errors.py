@@ -25,6 +25,7 @@ from pages.parts.doors import (
     show_two_models,
 )
 from pages.parts.doubts import SHEET, show_doubts
+from pages.parts.memory import remember
 from pages.parts.one_image import LENSES, show_image
 from pages.parts.report import facts, show_digits, whole_report
 from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
@@ -143,10 +144,11 @@ elif further == FURTHER[1]:
     show_trust(answers.evaluation)
 elif further == FURTHER[2]:
     show_report(card, answers, rival)
-if text := state.opened():
-    number = whole_number(text)
-    if number is not None and number < len(answers.evaluation):
-        show_image(card, answers, number, tuple(chosen["index"]))
-    else:
+number = whole_number(state.opened() or "")
+if number is not None and number < len(answers.evaluation):
+    show_image(card, answers, number, tuple(chosen["index"]))  # which remembers for itself
+else:
+    if state.opened():
         st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()
+    remember()

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core.data import load_embedded_digits, mnist_is_here
 from mnist_core.figures import load_figures
 from mnist_core.measure import MEASURES
+from mnist_core.pictures import png
 from mnist_core.recipes import read_recipe
 from mnist_core.studies import STUDIES, list_studies
 from pages.parts.hand import compared, in_words
@@ -25,7 +26,7 @@ PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", 
 def open_page(drawings: list[Judged] | None = None, **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=180)
     if drawings:
-        app.session_state["own drawings"] = {bytes([number]): drawing for number, drawing in enumerate(drawings)}
+        app.session_state["own drawings"] = {str(number): drawing for number, drawing in enumerate(drawings)}
     app.run().switch_page("pages/data.py")
     for key, value in parameters.items():
         app.query_params[key] = value
@@ -43,7 +44,7 @@ def thick_drawings() -> list[Judged]:
     """Scanned digits, judged as if they were drawn."""
     digits = load_embedded_digits()
     return [
-        Judged(int(label), int(label), 0.9, "mlp", image / np.float32(255))
+        Judged(int(label), int(label), 0.9, "mlp", png(image / 255))
         for image, label in zip(digits.images[:8], digits.labels[:8], strict=True)
     ]
 

@@ -61,6 +61,12 @@ def is_own() -> bool:
     return source != SAMPLE and (state.board().now.own if source == DRAW else state.brought().own)
 
 
+def mark_of(ink: bytes) -> bytes:
+    """What the same ink has again after a reload: a drawing's word in the address, for its pixels differ by a shade."""
+    word = pack(state.board().now.strokes) if st.session_state[state.SOURCE] == DRAW else ""
+    return word.encode() or ink
+
+
 def read_link() -> None:
     """What a link brings comes onto the desk once: a drawing, or a sample's number."""
     _lay(st.query_params)

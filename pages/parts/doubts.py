@@ -9,9 +9,10 @@ from mnist_core.evaluate import suspects
 from mnist_core.reviews import verdict
 from mnist_core.words import percent
 from pages.parts import state
-from pages.parts.datasets import MNIST, Answered
+from pages.parts.datasets import MNIST, OWN, Answered
 
 SHEET = 50
+VOTES = ["model wrong", "label wrong", "ambiguous"]
 
 
 def show_doubts(answers: Answered) -> None:
@@ -62,7 +63,8 @@ def show_doubts(answers: Answered) -> None:
             on_click="ignore",
             disabled=not votes,
         )
-        st.caption(f"{len(votes)} given in this visit. Nothing of it is stored on the server.")
+        kept = "Nothing" if answers.name == OWN else "This tab of your browser keeps them; nothing"
+        st.caption(f"{len(votes)} given in this visit. {kept} is stored on the server.")
 
 
 def _table(answers: Answered, doubted: pd.DataFrame) -> pd.DataFrame:
@@ -87,6 +89,6 @@ def _table(answers: Answered, doubted: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes_table(answers: Answered, votes: dict[int, str]) -> pd.DataFrame:
-    numbers = sorted(votes)
+    numbers = sorted(number for number in votes if number < len(answers.evaluation))
     rows = answers.evaluation.iloc[numbers][["index", "label", "digit", "confidence"]]
     return rows.assign(verdict=[votes[number] for number in numbers])

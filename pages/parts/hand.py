@@ -18,7 +18,7 @@ def show_hand(figures: Figures) -> None:
     if not len(own.labels):
         st.markdown(
             "Nothing of yours is here yet. Draw a digit, tell whether the answer was right, and come back: every "
-            "drawing you judged in this visit is measured as MNIST's images are. Nothing of it is stored."
+            "drawing you judged in this visit is measured as MNIST's images are. Nothing of it is stored on the server."
         )
         st.page_link("pages/draw.py", label="Draw a digit", icon=":material/draw:")
         return

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_core.data import Labelled
 from mnist_core.figures import Figures
-from mnist_core.pictures import png
+from mnist_core.pictures import png, read_png
 from mnist_core.words import with_article
 from pages.parts import loaders, state
 from pages.parts.gallery import Picture, Words
@@ -69,5 +69,5 @@ def own_drawings() -> Labelled:
     drawings = state.own_drawings()
     images = np.zeros((len(drawings), 28, 28), dtype=np.uint8)
     for image, drawing in zip(images, drawings, strict=True):
-        image[:] = np.round(drawing.image * 255)
+        image[:] = read_png(drawing.picture)
     return Labelled(images, np.array([drawing.label for drawing in drawings], dtype=np.int64))

@@ -15,7 +15,9 @@ from pages.parts import loaders, state
 from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
 from pages.parts.desk import show_ways
+from pages.parts.doubts import VOTES
 from pages.parts.gallery import SIDE
+from pages.parts.memory import remember
 from pages.parts.pictures import data_address, laid_over, placeholder
 
 LENSES = ["Image", "Occlusion", "Saliency"]
@@ -24,7 +26,6 @@ MEANING = {
     "Occlusion": "Ochre: covered with paper, the answer loses ground. Teal: covered, it gains.",
     "Saliency": "Ochre: more ink here would raise the answer's score. Teal: it would lower it.",
 }
-VOTES = ["model wrong", "label wrong", "ambiguous"]
 
 
 def show_image(card: Card, answers: Answered, number: int, chosen: tuple[int, ...]) -> None:
@@ -72,6 +73,7 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         _show_neighbours(card, number, label, digit)
     else:
         st.caption("The training images nearest to it are known of MNIST's test images only.")
+    remember()
 
 
 def _show_steps(number: int) -> None:
@@ -110,19 +112,11 @@ def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: in
 
 
 def _show_vote(answers: Answered, number: int) -> None:
-    votes = state.all_votes()
+    key = f"vote {answers.name} {number}"
+    state.put_back({key: state.all_votes().get((answers.name, number))})  # also one that comes back after a reload
     st.segmented_control(
-        "What do you say?",
-        VOTES,
-        default=votes.get((answers.name, number)),
-        key=f"vote {answers.name} {number}",
-        on_change=_take_vote,
-        args=[answers.name, number],
+        "What do you say?", VOTES, key=key, on_change=lambda: state.vote(answers.name, number, st.session_state[key])
     )
-
-
-def _take_vote(name: str, number: int) -> None:
-    state.vote(name, number, st.session_state[f"vote {name} {number}"])
 
 
 def _show_every_answer(answers: Answered, number: int) -> None:

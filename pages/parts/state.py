@@ -63,7 +63,7 @@ class Judged:
     digit: int | None  # none where the drawing was turned away
     confidence: float | None
     model: str
-    image: np.ndarray = field(repr=False)
+    picture: bytes = field(repr=False)  # what the model saw, as a PNG of 28 x 28
 
 
 def arrive(page: str) -> None:
@@ -228,24 +228,24 @@ def put_back(values: dict[str, Any]) -> None:
 
 
 def scorecard() -> list[Judged]:
-    return list(_judgements().values())
+    return list(judgements().values())
 
 
 def own_drawings() -> list[Judged]:
     """The visitor's own digits among what was judged: each once, as it was judged last."""
-    return [judged for judged in _own_judgements().values() if judged.label is not None]
+    return [judged for judged in own_judgements().values() if judged.label is not None]
 
 
 def judge(judged: Judged, ink: bytes, own: bool) -> None:
     """Count an answer; judging a model's answer to the same ink again corrects the first judgement."""
     mark = _mark(ink)
-    st.session_state["scorecard"] = _judgements() | {(mark, judged.model): judged}
-    if own:
-        st.session_state["own drawings"] = _own_judgements() | {mark: judged}
+    st.session_state["scorecard"] = judgements() | {(mark, judged.model): judged}
+    if own or mark in own_judgements():  # after a reload it comes out of the address
+        st.session_state["own drawings"] = own_judgements() | {mark: judged}
 
 
 def judged(ink: bytes, model: str) -> Judged | None:
-    return _judgements().get((_mark(ink), model))
+    return judgements().get((_mark(ink), model))
 
 
 def forget_scores() -> None:
@@ -253,17 +253,34 @@ def forget_scores() -> None:
     st.session_state["own drawings"] = {}
 
 
-def _judgements() -> dict[tuple[bytes, str], Judged]:
+def judgements() -> dict[tuple[str, str], Judged]:
+    """By the mark of the ink and the model."""
     return st.session_state.get("scorecard", {})
 
 
-def _own_judgements() -> dict[bytes, Judged]:
+def own_judgements() -> dict[str, Judged]:
     return st.session_state.get("own drawings", {})
 
 
-def _mark(ink: bytes) -> bytes:
+def _mark(ink: bytes) -> str:
     """What tells an ink from others, without the megabytes that a photograph has."""
-    return hashlib.sha256(ink).digest()
+    return hashlib.sha256(ink).hexdigest()
+
+
+def bring_back(judged: dict, own: dict, votes: dict) -> None:
+    """What an earlier visit of the same tab has judged; what was judged since then counts."""
+    st.session_state["scorecard"] = judged | judgements()
+    st.session_state["own drawings"] = own | own_judgements()
+    st.session_state["votes"] = votes | all_votes()
+
+
+def hear_tab() -> None:
+    """The browser's tab has told what it kept of the visit before."""
+    st.session_state["heard tab"] = True
+
+
+def tab_was_heard() -> bool:
+    return st.session_state.get("heard tab", False)
 
 
 # The errors page ----------------------------------------------------------------------------------------------

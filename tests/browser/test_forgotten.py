@@ -86,10 +86,11 @@ def test_a_forgetful_server_forgets(visit):
     page = (forgotten := visit()).page
     draw(page, SEVEN)
     expect(answer(page)).to_have_text("7")
-    page.get_by_role("button", name="Yes").click()
-    expect(page.get_by_text("Counted as a 7.")).to_be_visible()
+    settle(page)
+    page.locator(".st-key-undo button").click()
+    expect(page.locator(".st-key-redo button")).to_be_enabled()
     forgotten.is_forgotten()
-    expect(page.get_by_text("Was this right?")).to_be_visible()
+    expect(page.locator(".st-key-redo button")).to_be_disabled()
 
 
 def test_strokes_are_answered_after_it(visit):
@@ -99,6 +100,18 @@ def test_strokes_are_answered_after_it(visit):
     draw(page, SEVEN)
     expect(answer(page)).to_have_text("7")
     expect(page.get_by_text("mlp: ")).to_be_visible()
+
+
+def test_what_was_judged_is_still_counted(visit):
+    page = (forgotten := visit()).page
+    draw(page, SEVEN)
+    expect(answer(page)).to_have_text("7")
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_text("Counted as a 7.")).to_be_visible()
+    forgotten.is_forgotten()
+    page.get_by_text("Scorecard of this visit").click()
+    expect(page.get_by_text("1 of 1 right")).to_be_visible()
+    expect(page.get_by_text("Counted as a 7.")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["", LINK], ids=["drawn", "with a link"])
