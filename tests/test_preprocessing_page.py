@@ -480,6 +480,14 @@ def test_the_strip_and_every_stage_can_be_taken_away():
         assert np.array_equal(np.load(io.BytesIO(archive.read("normalise"))), trace.tensor.numpy())
 
 
+def test_a_click_while_the_samples_are_read_does_not_lose_the_links_one(monkeypatch):
+    with monkeypatch.context() as busy:
+        busy.setattr(loaders, "samples", loaders.st.stop)
+        app = open_page(sample="5")
+        assert not app.number_input
+    assert app.run().number_input(key=state.SAMPLE).value == 5
+
+
 def test_a_link_brings_a_sample_and_a_number_beyond_them_is_told():
     app = open_page(sample="3")
     assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(loaders.samples()[1].images[3]).tensor[0].numpy()))

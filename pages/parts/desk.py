@@ -100,8 +100,11 @@ def _lay(words: Mapping[str, str]) -> None:
             state.put_back({state.SOURCE: DRAW})
         except ValueError:
             st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
-    if (word := words.get(state.SAMPLE)) and not state.knows_link(word):
-        if (number := whole_number(word)) is not None and number < len(loaders.samples()[1].images):
+    if word := words.get(state.SAMPLE):
+        count = len(loaders.samples()[1].images)  # first: a click while they are read ends the run, which knew the link
+        if state.knows_link(word):
+            return
+        if (number := whole_number(word)) is not None and number < count:
             state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
         else:
             st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
