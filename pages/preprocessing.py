@@ -52,11 +52,12 @@ def choose_pipeline() -> tuple[Pipeline, list]:
             with grid.cell().container(key=f"card {stage.name}"):
                 if not choose_stage(stage, number):
                     off.append(stage.name)
-                if stage.parameters:
-                    with st.popover("Settings", icon=":material/tune:", type="tertiary", key=f"settings {stage.name}"):
+                # No popover: widgets in a closed one do not hear that they were put back, and say their old values.
+                with st.expander("Settings", type="compact", key=f"settings {stage.name}"):
+                    if stage.parameters:
                         parameters[stage.name] = choose_parameters(stage)
-                else:
-                    st.button("No settings", type="tertiary", disabled=True, key=f"settings {stage.name}")
+                    else:
+                        st.caption("None: this step always does the same.")
                 places.append(st.container())
                 st.caption(f"{stage.what} *{stage.why}*")
     return Pipeline(off, **parameters), places

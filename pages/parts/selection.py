@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,7 @@ ANY = "any"
 DIGITS = [ANY, *map(str, range(10))]
 SHOWN = {"Wrong": False, "Right": True, "All": None}
 PAGE = 50
+EVERY = 0, 100  # percent
 READS = {  # what may stand in an address
     "data": lambda text: text in WHAT,
     "show": lambda text: text in SHOWN,
@@ -73,13 +75,18 @@ def select(label: int | None, digit: int | None) -> None:
     """Look at one cell of the matrix, or at a row or a column of it."""
     show = "Right" if label is not None and label == digit else "Wrong"
     chosen = {"label": ANY if label is None else str(label), "answer": ANY if digit is None else str(digit)}
-    state.put_back({**chosen, "show": show, "sheet": 1, "find": "", "sure": (0, 100)})
+    _put_back({"show": show} | chosen | {"find": "", "sure": EVERY, "sheet": 1})
     state.fill_gallery()
 
 
 def unselect(**values) -> None:
-    state.put_back({**values, "sheet": 1})
+    _put_back(values | {"sheet": 1})
     state.turn_charts()
+
+
+def _put_back(values: dict[str, Any]) -> None:
+    usual = {"label": ANY, "answer": ANY, "show": "Wrong", "find": "", "sure": EVERY, "sheet": 1}
+    state.put_back_as_one_step(values, {key: "" if v == usual[key] else str(v) for key, v in values.items()})
 
 
 def _first_sheet() -> None:
@@ -112,24 +119,23 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
     `within` is one more, which decides already whether right or wrong ones are shown.
     """
     n = len(answers.evaluation)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        show = _choose_show() if within is None else _show_all()
-        with st.popover("Filter", icon=":material/filter_list:"):
-            label = st.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
-            digit = st.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
-            low, high = st.slider(
-                "How sure, in %", 0, 100, (0, 100), key="sure", bind="query-params", on_change=_first_sheet
-            )
-            text = st.text_input(
-                "Numbers",
-                key="find",
-                bind="query-params",
-                placeholder="947, 1000-1010",
-                max_chars=200,
-                on_change=_first_sheet,
-            )
+    show = _choose_show() if within is None else _show_all()
+    # No popover: widgets in a closed one do not hear that they were put back, and say their old values.
+    with st.expander("Filter", type="compact", key="filter"):
+        left, right = st.columns(2)
+        label = left.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
+        digit = right.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
+        low, high = st.slider("How sure, in %", *EVERY, EVERY, key="sure", bind="query-params", on_change=_first_sheet)
+        text = st.text_input(
+            "Numbers",
+            key="find",
+            bind="query-params",
+            placeholder="947, 1000-1010",
+            max_chars=200,
+            on_change=_first_sheet,
+        )
     if low > high:  # Streamlit takes it from a link
-        low, high = 0, 100
+        low, high = EVERY
     try:
         numbers = read_numbers(text or "", n)
     except ValueError as error:
@@ -169,8 +175,8 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
         chips.append((f"read as {digit}", unselect, {"answer": ANY}))
     if fence is not None:
         chips.append((f"{len(fence):,} from the map", state.take_fence_down, {}))
-    if sure != (0, 100):
-        chips.append((f"{sure[0]}% to {sure[1]}% sure", unselect, {"sure": (0, 100)}))
+    if sure != EVERY:
+        chips.append((f"{sure[0]}% to {sure[1]}% sure", unselect, {"sure": EVERY}))
     if text:
         chips.append((f"numbers {as_code(text[:20])}", unselect, {"find": ""}))
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="chips"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.state import get_session_state
 
 from mnist_core.checkpoints import Card
 from mnist_core.labelled import Pictures
@@ -225,6 +226,22 @@ def trace(ink: bytes, pipeline: Pipeline) -> Trace:
 def put_back(values: dict[str, Any]) -> None:
     """Give widgets, by their keys, the values they had at first."""
     st.session_state.update(values)
+
+
+def put_back_as_one_step(values: dict[str, Any], words: dict[str, str]) -> None:
+    """`put_back` for widgets that are bound to the address, in which `words` stand for the values ("" for the usual).
+
+    Each that changes tells the browser the whole address, and each telling is a step for its Back. So all words but one
+    are in the address before.
+    """
+    put_back(values)
+    with get_session_state().query_params() as parameters:
+        before = parameters.to_dict()
+        for key in [key for key, word in words.items() if before.get(key, "") != word][1:]:
+            if words[key]:
+                parameters.set_with_no_forward_msg(key, words[key])
+            else:
+                parameters.discard_param_no_forward_msg(key)
 
 
 def scorecard() -> list[Judged]:

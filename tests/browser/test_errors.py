@@ -100,6 +100,48 @@ def test_a_digits_name_selects_its_row_or_column(open_page, evaluation):
     expect_gallery(page, set(evaluation.query("digit == @digit and digit != label")["index"]))
 
 
+def test_a_cell_counts_more_than_what_was_picked_in_the_filter_before(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    (label, digit, _), (other, _, _) = confused_pairs(confusion_matrix(evaluation))[:2]
+    page.get_by_text("Filter", exact=True).click()
+    settle(page)  # it opens slowly, and what is in it moves
+    page.get_by_role("combobox", name="Label").click()
+    page.get_by_role("option", name=str(other), exact=True).click()
+    expect(chip(page, f"labelled {other}")).to_be_visible()
+    page.get_by_text("Filter", exact=True).click()
+    settle(page)
+    click_cell(page, label, digit)
+    expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name="All").click()
+    expect_gallery(page, of_pair(evaluation, label, digit))
+    chip(page, "read as").click()
+    expect(page.get_by_text(f"{len(evaluation):,} images", exact=True)).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name="Wrong").click()
+    expect_gallery(page, set(evaluation.query("label != digit")["index"]))
+
+
+def test_each_click_on_a_cell_is_one_step_for_the_browsers_back(open_page, evaluation):
+    page = open_page("errors")
+    wait_for_chart(page)
+    pairs = confused_pairs(confusion_matrix(evaluation))
+    first, second = pairs[0][:2], next(pair[:2] for pair in pairs if not {*pair[:2]} & {*pairs[0][:2]})
+    hit = [next(digit for digit in range(10) if digit not in (*first, *second))] * 2
+    clicks = first, second, hit
+    for label, digit in clicks:
+        click_cell(page, label, digit)
+        expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+        settle(page)
+    for label, digit in (second, first):
+        page.go_back()
+        expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+        expect_gallery(page, of_pair(evaluation, label, digit))
+    page.go_back()
+    expect_gallery(page, set(evaluation.query("label != digit")["index"]))
+
+
 def test_the_keyboard_reaches_the_most_confused_pair(open_page, evaluation):
     page = open_page("errors")
     wait_for_chart(page)

@@ -84,6 +84,27 @@ def test_centring_off_changes_the_last_card_and_its_address_opens_the_same_elsew
     assert said == page.locator(".st-key-card-normalise").inner_text()
 
 
+def test_settings_that_were_put_back_do_not_come_again_with_the_next_change(open_page):
+    page = open_page("preprocessing")
+    draw(page, SEVEN)
+    wait_for_strip(page)
+    settings = page.locator(".st-key-card-scale")
+    settings.get_by_text("Settings", exact=True).click()
+    settings.get_by_role("slider").press("ArrowLeft")
+    expect(page).to_have_url(re.compile("scale.box=19"))
+    settings.get_by_text("Settings", exact=True).click()
+    settle(page)
+    page.locator("button", has_text="Usual settings").click()
+    expect(page).not_to_have_url(re.compile("scale"))
+    settle(page)
+    toggle(page, "crop")
+    expect(page).to_have_url(re.compile("crop=false"))
+    settle(page)
+    settings.get_by_text("Settings", exact=True).click()
+    expect(settings.get_by_role("slider")).to_have_value("20")
+    expect(settings.get_by_text("changed")).to_have_count(0)
+
+
 def test_an_uncentred_digit_gets_another_answer(open_page):
     """The tiny 3 in its corner, neither cropped nor centred, is no 3 any more."""
     page = open_page("preprocessing")
