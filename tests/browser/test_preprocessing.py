@@ -182,7 +182,7 @@ def test_twenty_quick_moves_of_a_slider_leave_no_stale_card(open_page):
     page = open_page("preprocessing")
     draw(page, SEVEN)
     wait_for_strip(page)
-    page.locator(".st-key-settings-scale button").click()
+    page.locator(".st-key-settings-scale summary").click()
     handle = page.get_by_role("slider", name="Box size")
     handle.focus()
     for press in range(20):
