@@ -19,7 +19,8 @@ from mnist_core.evaluate import choose, compare, evaluate
 from mnist_core.labelled import Pictures, Skipped
 from mnist_core.neighbours import load_landscape
 from mnist_core.pictures import png
-from pages.parts import gallery, loaders
+from mnist_core.words import percent
+from pages.parts import doors, gallery, loaders
 from pages.parts.doors import ASK, KINDS, of_cell
 from tests.galleries import galleries, numbers, pictures
 
@@ -103,6 +104,23 @@ def test_each_chip_takes_away_what_it_names_and_nothing_else():
         app.button(key=f"chip {chip}").click().run()
         assert app.session_state[key] == usual
     assert count(app) == 10_000
+
+
+def test_what_is_left_when_a_chip_is_taken_away_begins_at_its_first_sheet():
+    app = open_page(show="Right", label="5", sheet="3")
+    assert app.session_state["sheet"] == 3
+    app.button(key="chip labelled 5").click().run()
+    assert app.session_state["sheet"] == 1
+
+
+@pytest.mark.parametrize(
+    ("clicked", "cell"),
+    [([], None), ([(2, 7)], (2, 7)), ([(2, 7), (4, 9)], (4, 9)), ([(2, -1)], (2, None)), ([(-1, 7)], (None, 7))],
+)
+def test_the_cell_that_was_clicked_last_counts(clicked, cell, monkeypatch):
+    points = [{"customdata": each} for each in clicked]
+    monkeypatch.setattr(doors, "st", SimpleNamespace(session_state={"chart": {"selection": {"points": points}}}))
+    assert doors._pressed("chart") == cell
 
 
 def test_every_page_of_the_gallery_together_holds_each_image_once(answers):
@@ -246,8 +264,9 @@ def test_every_mistake_is_doubted_and_the_rank_goes_on_across_the_pages(answers)
         app = open_page(further="Right or mislabelled?", doubts=str(sheet + 1))
         (table,) = [frame.value for frame in app.dataframe if "Rank" in frame.value]
         assert len(table) <= 50
-        seen += list(zip(table["Rank"], table["Number"], strict=True))
-    assert seen == [(rank, f"Image {number}") for rank, number in enumerate(wrong["index"], 1)]
+        seen += list(zip(table["Rank"], table["Number"], table["For the label"], strict=True))
+    share = [percent(np.exp(-loss)) for loss in wrong["loss"]]
+    assert seen == list(zip(range(1, len(wrong) + 1), [f"Image {n}" for n in wrong["index"]], share, strict=True))
 
 
 def test_the_threshold_sentence_is_counted_by_hand(answers):

@@ -103,6 +103,15 @@ def as_kept(entry: dict) -> str:
     return json.dumps({"judged": [list(entry.values())], "own": [], "votes": []})
 
 
+@pytest.mark.parametrize("sent", ["never", "[" * 100_000, "[]", "{}", '{"judged": 7}', 7, None])
+def test_what_no_page_has_kept_brings_nothing_back_and_is_not_asked_for_again(sent, monkeypatch, session):
+    monkeypatch.setattr(memory, "_tab", lambda key, data, on_before_change: on_before_change())
+    session["tab"] = {"before": sent}
+    memory.remember()
+    assert everything() == ({}, {}, {})
+    assert state.tab_was_heard()
+
+
 def test_a_verdict_that_no_page_offers_is_not_read():
     votes = [["MNIST test", 18, "ambiguous"], ["MNIST test", 19, "splendid"]]
     assert memory._unpacked(json.dumps({"judged": [], "own": [], "votes": votes}))[2] == {

@@ -24,32 +24,36 @@ def open_all(page: Page) -> None:
         summary.click()
 
 
-@pytest.mark.parametrize(("viewport", "color_scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
-@pytest.mark.parametrize("path", ["", "preprocessing"])
-def test_all_that_follows_a_drawing_is_open_to_everyone(open_page, path, viewport, color_scheme):
-    page = open_page(path, viewport=viewport, color_scheme=color_scheme)
+LIGHT = {"viewport": DESKTOP, "color_scheme": "light"}
+DARK = {"viewport": PHONE, "color_scheme": "dark"}
+
+
+@pytest.mark.parametrize(("path", "options"), [("", LIGHT), ("preprocessing", DARK)])
+def test_all_that_follows_a_drawing_is_open_to_everyone(open_page, path, options):
+    page = open_page(path, **options)
     draw(page, [[(80, 60), (190, 58), (150, 140), (120, 230)]])
     expect(answer(page)).to_have_text("7")
     open_all(page)
     assert not faults(page)
 
 
-@pytest.mark.parametrize(("viewport", "color_scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
-@pytest.mark.parametrize("path", ["errors", "errors?door=Two+models", "data", "data?part=Balance"])
-def test_a_page_of_images_is_open_to_everyone(open_page, path, viewport, color_scheme):
-    page = open_page(path, viewport=viewport, color_scheme=color_scheme)
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("errors", LIGHT),
+        ("errors?door=Two+models", DARK),
+        ("data", DARK),
+        ("data?part=Balance", LIGHT),
+        ("models", LIGHT),
+    ],
+)
+def test_a_page_of_images_or_figures_is_open_to_everyone(open_page, path, options):
+    page = open_page(path, **options)
     open_all(page)
     assert not faults(page)
 
 
-@pytest.mark.parametrize(("viewport", "color_scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
-def test_one_image_is_open_to_everyone(open_page, viewport, color_scheme):
-    page = open_page("errors?image=18", viewport=viewport, color_scheme=color_scheme)
+def test_one_image_is_open_to_everyone(open_page):
+    page = open_page("errors?image=18", **DARK)
     expect(page.get_by_text("Every model's answer")).to_be_visible()
-    assert not faults(page)
-
-
-def test_every_card_is_open_to_everyone(open_page):
-    page = open_page("models")
-    open_all(page)
     assert not faults(page)
