@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 def galleries(app: AppTest) -> list[list[dict]]:
     """The pictures of each gallery; the page's other elements of this kind hold none."""
-    given = [json.loads(element.proto.json) for element in app.get("bidi_component")]
+    given = [json.loads(element.proto.json or "{}") for element in app.get("bidi_component")]
     return [each["pictures"] for each in given if "pictures" in each]
 
 

@@ -13,8 +13,9 @@ from mnist_core.words import counted
 from pages.parts import loaders, state
 from pages.parts.charts import PRESSABLE, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
+from pages.parts.fingers import pressable
 from pages.parts.lasso import show_lasso
-from pages.parts.selection import select
+from pages.parts.selection import select, turn_of_matrix
 
 DOORS = ["Matrix", "Map", "Two models"]
 CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
@@ -57,12 +58,12 @@ def choose_door() -> str:
 
 def show_matrix(answers: Answered) -> None:
     matrix = confusion_matrix(answers.evaluation)
-    chart = st.container()
+    chart = pressable()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choose_pair(matrix)
         of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=150)
         diagonal = st.toggle("Hits", True, key="hits", bind="query-params", help="The diagonal: what was read right.")
-    key = f"matrix {state.chart_turn()}"
+    key = f"matrix {turn_of_matrix()}"
 
     def take() -> None:
         if cell := _pressed(key):
@@ -151,13 +152,13 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
     )
     shown = " The gallery shows them." if len(sets[kind]) else ""
     st.caption(of_kind(kind, len(sets[kind]), card.name, rival.name) + shown)
-    key = f"difference {state.chart_turn()}"
+    key = f"difference {turn_of_matrix()}"
 
     def take() -> None:
         if cell := _pressed(key):
             select(*of_cell(kind, *cell))
 
-    st.plotly_chart(
+    pressable().plotly_chart(
         difference_figure(card.name, answers, rival, pressable=True),
         key=key,
         config=PRESSABLE,

@@ -22,7 +22,7 @@ def show_doubts(answers: Answered) -> None:
         return
     st.markdown(
         "Where a model is sure and the label says otherwise, the label may be the mistake. The surest come first. "
-        "Choose a row to look closely and to give your own verdict."
+        "Tick a row to look closely and to give your own verdict."
     )
     sheet = 1
     if (sheets := math.ceil(len(doubted) / SHEET)) > 1:

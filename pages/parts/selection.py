@@ -76,12 +76,24 @@ def select(label: int | None, digit: int | None) -> None:
     show = "Right" if label is not None and label == digit else "Wrong"
     chosen = {"label": ANY if label is None else str(label), "answer": ANY if digit is None else str(digit)}
     _put_back({"show": show} | chosen | {"find": "", "sure": EVERY, "sheet": 1})
+    st.session_state["marked"] = chosen
     state.fill_gallery()
+
+
+def turn_of_matrix() -> int:
+    """One that marks a cell is made anew where the filters say another.
+
+    Not as the browser tells of a change: between two fast clicks it tells of filters that are old already.
+    """
+    marked = st.session_state.get("marked", {})
+    if any(st.session_state.get(key, ANY) != digit for key, digit in marked.items()):
+        del st.session_state["marked"]
+        state.turn_charts()
+    return state.chart_turn()
 
 
 def unselect(**values) -> None:
     _put_back(values | {"sheet": 1})
-    state.turn_charts()
 
 
 def _put_back(values: dict[str, Any]) -> None:
@@ -134,6 +146,8 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             max_chars=200,
             on_change=_first_sheet,
         )
+    if state.chart_turn() != turn_of_matrix():  # after the browser's Back the filters learn what they say only here
+        st.rerun()
     if low > high:  # Streamlit takes it from a link
         low, high = EVERY
     try:

@@ -44,15 +44,21 @@ def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:
 
 
 def touch(page: Page, stroke: list[tuple[float, float]]) -> None:
-    """One stroke with a finger."""
-    box, session = canvas_box(page), page.context.new_cdp_session(page)
+    """One stroke with a finger on the canvas."""
+    box = canvas_box(page)
+    swipe(page, [(box["x"] + x, box["y"] + y) for x, y in stroke])
+
+
+def swipe(page: Page, way: list[tuple[float, float]]) -> None:
+    """A finger that goes down on the screen, along a way and up."""
+    session = page.context.new_cdp_session(page)
 
     def send(kind: str, *points: tuple[float, float]) -> None:
-        places = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        places = [{"x": x, "y": y} for x, y in points]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
-    send("touchStart", stroke[0])
-    for point in stroke[1:]:
+    send("touchStart", way[0])
+    for point in way[1:]:
         send("touchMove", point)
     send("touchEnd")
 
