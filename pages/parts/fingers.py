@@ -1,7 +1,8 @@
 """What a finger and a quick mouse do on a chart whose cells can be pressed: they press the cell that is under them.
 
 Plotly presses the cell that it last saw a mouse move to. A finger moves no mouse: a tap would press the cell that was
-tapped before. Plotly also takes every touch for itself: a page could not be scrolled with a finger on the chart.
+tapped before. Where the chart is drawn anew under a mouse at rest, its click would be lost. Plotly also takes every
+touch for itself: a page could not be scrolled with a finger on the chart.
 """
 
 import streamlit as st

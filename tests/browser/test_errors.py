@@ -457,6 +457,18 @@ def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
     assert page.evaluate("chart.isConnected"), "a chart that is made anew in between loses the click that hits it then"
 
 
+def test_a_click_counts_where_the_chart_was_drawn_anew_under_a_mouse_at_rest(open_page):
+    page = open_page("errors", viewport={"width": 1280, "height": 1200})  # nothing has to be scrolled
+    wait_for_chart(page)
+    page.mouse.move(*page.evaluate(PLACE, [2, 7]))
+    page.get_by_role("switch", name="Hits").press("Space")
+    page.wait_for_function("location.search === '?hits=false'")
+    settle(page)
+    page.mouse.down()
+    page.mouse.up()
+    expect(chip(page, "2 read as 7")).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["errors", "errors?door=Two+models"])
 def test_a_tap_of_a_finger_presses_the_cell_under_it_and_a_swipe_over_the_matrix_scrolls(open_page, path):
     page = open_page(path, viewport=PHONE, has_touch=True, is_mobile=True)
