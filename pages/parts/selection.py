@@ -76,7 +76,7 @@ def select(label: int | None, digit: int | None) -> None:
     show = "Right" if label is not None and label == digit else "Wrong"
     chosen = {"label": ANY if label is None else str(label), "answer": ANY if digit is None else str(digit)}
     _put_back({"show": show} | chosen | {"find": "", "sure": EVERY, "sheet": 1})
-    st.session_state["marked"] = chosen
+    state.mark_cell(chosen)
     state.fill_gallery()
 
 
@@ -85,9 +85,7 @@ def turn_of_matrix() -> int:
 
     Not as the browser tells of a change: between two fast clicks it tells of filters that are old already.
     """
-    marked = st.session_state.get("marked", {})
-    if any(st.session_state.get(key, ANY) != digit for key, digit in marked.items()):
-        del st.session_state["marked"]
+    if any(st.session_state.get(key, ANY) != digit for key, digit in state.marked_cell().items()):
         state.turn_charts()
     return state.chart_turn()
 

@@ -323,10 +323,20 @@ def take_fence_down() -> None:
 def turn_charts() -> None:
     """A chart's own selection can only be undone by making the chart anew, under another key."""
     st.session_state["charts"] = chart_turn() + 1
+    mark_cell({})
 
 
 def chart_turn() -> int:
     return st.session_state.get("charts", 0)
+
+
+def mark_cell(filters: dict[str, str]) -> None:
+    """Keep what the filters had to say when a matrix marked the cell that was clicked."""
+    st.session_state["marked"] = filters
+
+
+def marked_cell() -> dict[str, str]:
+    return st.session_state.get("marked", {})
 
 
 def fill_gallery() -> None:
