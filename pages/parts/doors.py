@@ -13,7 +13,7 @@ from mnist_core.words import counted
 from pages.parts import loaders, state
 from pages.parts.charts import PRESSABLE, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
-from pages.parts.fingers import pressable
+from pages.parts.fingers import place_for_presses
 from pages.parts.lasso import show_lasso
 from pages.parts.selection import select, turn_of_matrix
 
@@ -58,7 +58,7 @@ def choose_door() -> str:
 
 def show_matrix(answers: Answered) -> None:
     matrix = confusion_matrix(answers.evaluation)
-    chart = pressable()
+    chart = place_for_presses()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _choose_pair(matrix)
         of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=150)
@@ -158,7 +158,7 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
         if cell := _pressed(key):
             select(*of_cell(kind, *cell))
 
-    pressable().plotly_chart(
+    place_for_presses().plotly_chart(
         difference_figure(card.name, answers, rival, pressable=True),
         key=key,
         config=PRESSABLE,

@@ -41,7 +41,7 @@ export default function () {
 )
 
 
-def pressable() -> DeltaGenerator:
+def place_for_presses() -> DeltaGenerator:
     """A place for such a chart."""
     place = st.container(key="pressable", gap=None)
     with place:
