@@ -12,6 +12,7 @@ from scipy import ndimage
 from mnist_core.strokes import Strokes, place, render
 
 SIDE = 480
+FRAME_ROOM = 12  # pixels between a frame and the paper's edge
 PAPER = (0.93, 0.91, 0.86)
 PENS = {
     "black": (0.12, 0.12, 0.13),
@@ -19,6 +20,7 @@ PENS = {
     "pencil": (0.42, 0.42, 0.43),
     "chalk": (0.88, 0.88, 0.85),
 }
+WOOD = (0.48, 0.33, 0.22)
 DARK_RULE = (0.30, 0.35, 0.50)
 
 
@@ -41,10 +43,19 @@ def photograph(
     blur: float = 0.0,
     jpeg: int = 0,
     rotated: bool = False,
+    frame: int = 0,
+    table: tuple[float, float, float] | None = None,
+    turn: float = 0.0,
+    far: float = 0.72,
 ) -> bytes:
-    """The strokes on paper as the bytes of an image file; every amount is a share of full brightness."""
+    """The strokes on paper as the bytes of an image file; every amount is a share of full brightness.
+
+    A frame of so many pixels is printed around the strokes. Where the paper lies on a `table`, turned by degrees, it
+    has the share `far` of the picture's side.
+    """
     size = rng.uniform(0.35, 0.7) * SIDE
-    room = (SIDE - size) / 2 - width
+    edge = width + (2 * FRAME_ROOM if frame or table else 0)
+    room = (SIDE - size) / 2 - edge
     middle = tuple(SIDE / 2 + rng.uniform(-room, room, 2))
     placed = place(strokes, size, middle) if strokes else []
     ink = 1 - render(placed, width, SIDE, finer=2)[..., 0] / 255
@@ -53,7 +64,11 @@ def photograph(
         picture *= 1 + grain * _cloud(rng, 1.2)[..., None] + grain * _cloud(rng, 12)[..., None]
     if rules:
         picture = _ruled(picture, rng, rules, rule, tilt)
+    if frame:
+        ink = np.maximum(ink, _framed(frame))
     picture = picture * (1 - ink[..., None]) + np.array(PENS[pen]) * ink[..., None]
+    if table:
+        picture = _on_table(picture, rng, table, turn, far)
     picture *= _light(rng, gradient, vignette, shadow, shadow_blur)[..., None]
     if blur:
         picture = ndimage.gaussian_filter(picture, (blur, blur, 0))
@@ -79,6 +94,29 @@ def _ruled(picture: np.ndarray, rng: np.random.Generator, rules: str, rule: tupl
         along = (x - slope * y + rng.uniform(0, gap)) % gap
         lines = np.maximum(lines, (1.5 - np.abs(along - gap / 2)).clip(0, 1))
     return picture * (1 - lines[..., None]) + np.array(rule) * lines[..., None]
+
+
+def _framed(width: int) -> np.ndarray:
+    frame = np.zeros((SIDE, SIDE))
+    frame[FRAME_ROOM:-FRAME_ROOM, FRAME_ROOM:-FRAME_ROOM] = 1
+    inner = FRAME_ROOM + width
+    frame[inner:-inner, inner:-inner] = 0
+    return frame
+
+
+def _on_table(picture: np.ndarray, rng: np.random.Generator, table: tuple, turn: float, far: float) -> np.ndarray:
+    """The paper smaller and turned, on wood with its grain; a part of it may lie beyond the picture."""
+    grain = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), (1.5, 40))
+    wood = np.ones_like(picture) * table * (1 + 0.12 * grain / grain.std())[..., None]
+    angle = np.deg2rad(turn)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / far
+    middle = SIDE / 2 - 0.5
+    offset = middle - matrix @ (middle + rng.uniform(-0.05, 0.05, 2) * SIDE)
+    lies = ndimage.affine_transform(np.ones((SIDE, SIDE)), matrix, offset, order=1)[..., None]
+    paper = [
+        ndimage.affine_transform(colour, matrix, offset, order=1, mode="nearest") for colour in picture.T.swapaxes(1, 2)
+    ]
+    return wood * (1 - lies) + np.stack(paper, axis=-1) * lies
 
 
 def _light(rng: np.random.Generator, gradient: float, vignette: float, shadow: float, blur: float) -> np.ndarray:
@@ -143,6 +181,24 @@ SCENES = {
         "vignette": 0.2,
         "shadow": 0.3,
         "shadow_blur": 15,
+        "grain": 0.01,
+        "noise": 0.015,
+        "blur": 1,
+        "jpeg": 75,
+        "rotated": True,
+    },
+    "in a frame": {"frame": 3, "grain": 0.01},
+    "in a thick frame": {"frame": 8, "grain": 0.01, "noise": 0.01},
+    "on a table": {"table": WOOD, "grain": 0.01, "noise": 0.01},
+    "on a dark table, turned": {"table": (0.1, 0.1, 0.11), "turn": 12, "grain": 0.01, "noise": 0.01},
+    "on a light table, turned": {"table": (0.72, 0.62, 0.5), "turn": -8, "grain": 0.01, "noise": 0.01},
+    "edge of the paper": {"table": WOOD, "turn": 7, "far": 0.97, "grain": 0.01, "noise": 0.01},
+    "telephone, on a table": {
+        "pen": "blue",
+        "table": WOOD,
+        "turn": -5,
+        "gradient": 0.25,
+        "vignette": 0.2,
         "grain": 0.01,
         "noise": 0.015,
         "blur": 1,

@@ -8,12 +8,13 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_core.ink import Facts
+from mnist_core.surroundings import otsu, without_frame, without_table
 
 PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
 
 
 def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:
-    threshold = _otsu(picture)
+    threshold = otsu(picture)
     light = picture > threshold
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
     facts = {"threshold": threshold, "light border": float(border), "light picture": float(light.mean())}
@@ -24,7 +25,7 @@ def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Fact
         # over the edge and one that fills its picture are both understood.
         is_light = border + light.mean() > 1
     else:
-        is_light = _strays_to_dark(picture)
+        is_light = _strays_to_dark(without_table(picture)[0])
     facts["paper"] = "light" if is_light else "dark"
     return (1 - picture if is_light else picture), facts
 
@@ -43,9 +44,14 @@ def _strays_to_dark(picture: np.ndarray) -> bool:
 
 
 def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
-    level, noise = _paper(picture, _otsu(picture))
-    facts: Facts = {"paper": "clean", "level": level, "noise": noise, "ruled lines": 0}
-    if min(picture.shape) < PHOTOGRAPH_SIDE:
+    facts: Facts = {"paper": "clean", "table": False, "frame": False, "ruled lines": 0}
+    large = min(picture.shape) >= PHOTOGRAPH_SIDE
+    if large and not _is_flat(picture):
+        bare, facts["table"] = without_table(1 - picture)
+        picture = 1 - bare if facts["table"] else picture
+    level, noise = _paper(picture, otsu(picture))
+    facts |= {"level": level, "noise": noise}
+    if not large:
         return (picture - level).clip(0) if level else picture, facts
     even = np.abs(_block_floors(picture) - level) <= 2 / 255
     if noise <= 2 / 255 and even.mean() >= 0.75:
@@ -53,22 +59,9 @@ def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, 
     else:
         facts["paper"] = "photographed"
         picture, facts["threshold"] = _lift_off_paper(picture, softness)
+    picture, facts["frame"] = without_frame(picture)
     picture, facts["ruled lines"] = _without_ruled_lines(picture, facts["paper"] == "photographed")
     return picture, facts
-
-
-def _otsu(picture: np.ndarray) -> float:
-    """The grey level that parts the picture into the two most different halves."""
-    counts = np.bincount((picture * 255).astype(np.uint8).ravel(), minlength=256).astype(np.float64)
-    below = counts.cumsum()
-    above = below[-1] - below
-    weighted = (counts * np.arange(256)).cumsum()
-    apart = np.zeros(256)
-    both = (below > 0) & (above > 0)
-    apart[both] = (weighted[-1] * below[both] / below[-1] - weighted[both]) ** 2 / (below[both] * above[both])
-    # Where nothing lies between the halves every level parts them alike: the middle is as far from both.
-    best = np.flatnonzero(apart == apart.max())
-    return float((best[0] + best[-1]) / 2 + 0.5) / 255
 
 
 def _paper(picture: np.ndarray, threshold: float) -> tuple[float, float]:
@@ -89,7 +82,7 @@ def _block_floors(picture: np.ndarray, blocks: int = 8) -> np.ndarray:
 def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, float]:
     """Take away the light, then all that does not stand out from the grain of the paper."""
     smooth = _without_light(ndimage.uniform_filter(picture, max(1, max(picture.shape) // 200)))
-    threshold = _otsu(smooth.clip(0, 1))
+    threshold = otsu(smooth.clip(0, 1))
     level, noise = _paper(smooth, threshold)
     written = smooth[smooth > threshold]
     if not written.size or written.mean() - level < max(0.2, 6 * noise):

@@ -21,7 +21,7 @@ FLOORS = (
     {"verdicts", "pictures", "studies", "measure", "recipes"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},
-    {"architectures", "ink"},
+    {"architectures", "ink", "surroundings"},
     {"words"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

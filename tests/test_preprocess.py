@@ -40,7 +40,7 @@ from mnist_core.preprocess import (
     to_images,
     to_tensor,
 )
-from mnist_core.strokes import CANVAS_SIDE, place, render
+from mnist_core.strokes import CANVAS_SIDE, Strokes, place, render
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUSE = Pipeline()
@@ -253,18 +253,39 @@ def test_a_stroke_from_edge_to_edge_of_the_canvas_is_no_ruled_line(width):
 # Photographs --------------------------------------------------------------------------------------------------
 
 
+def turned(strokes: Strokes, degrees: float) -> list[np.ndarray]:
+    angle = np.deg2rad(degrees)
+    across, down = (np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))
+    return [np.asarray(stroke) @ [across, down] for stroke in strokes]
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_photograph_reads_like_a_drawing(scene):
     settings = SCENES[scene]
     photo = photograph(FIVE, np.random.default_rng(3), **settings)
     trace = BY_PARTS_OF_A_PIXEL.run(photo)
     assert trace["polarity"].facts["paper"] == ("dark" if scene == "blackboard" else "light")
+    background = trace["background"].facts
+    assert (background["table"], background["frame"]) == ("table" in settings, "frame" in settings)
     # The pen's share of the digit differs from photograph to photograph, so the drawing has several.
-    drawings = [BY_PARTS_OF_A_PIXEL.run(canvas(FIVE, 150, (140, 140), width)).image for width in range(4, 15, 2)]
+    five = turned(FIVE, settings.get("turn", 0))
+    drawings = [BY_PARTS_OF_A_PIXEL.run(canvas(five, 150, (140, 140), width)).image for width in range(4, 15, 2)]
     assert min(difference(trace.image, drawing) for drawing in drawings) <= 0.04
 
 
-@pytest.mark.parametrize("scene", ["off-white paper", "vignette", "JPEG 30", "squared", "dark rules", "telephone"])
+BLANK = (
+    "off-white paper",
+    "vignette",
+    "JPEG 30",
+    "squared",
+    "dark rules",
+    "telephone",
+    "on a table",
+    "edge of the paper",
+)
+
+
+@pytest.mark.parametrize("scene", BLANK)
 def test_an_empty_sheet_is_blank(scene):
     assert HOUSE.run(photograph([], np.random.default_rng(3), **SCENES[scene])).blank
 
@@ -273,6 +294,55 @@ def test_rules_are_counted_and_the_digit_across_them_stays_whole():
     ruled = HOUSE.run(photograph(SEVEN, np.random.default_rng(3), **SCENES["dark rules"]))
     assert ruled["background"].facts["ruled lines"] >= 7
     assert ndimage.label(ruled.image > 0.1, np.ones((3, 3)))[1] == 1
+
+
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("brightness", [0.1, 0.3, 0.5])
+def test_the_table_under_a_sheet_is_told_from_paper_however_the_sheet_lies(number, brightness):
+    rng = np.random.default_rng(number)
+    lies = {"turn": rng.uniform(-20, 20), "far": rng.uniform(0.5, 0.75), "gradient": rng.uniform(0, 0.4), "noise": 0.01}
+    trace = BY_PARTS_OF_A_PIXEL.run(photograph(FIVE, rng, table=(brightness, brightness, brightness), **lies))
+    assert trace["polarity"].facts["paper"] == "light"
+    assert trace["background"].facts["table"]
+    assert ndimage.label(trace.image > 0.3, np.ones((3, 3)))[1] == 1
+
+
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE, DOTTED_ZERO])
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("width", [14, 40, 70])
+def test_a_digit_that_fills_its_photograph_is_no_table(strokes, width, dark):
+    side = 480
+    ink = 1 - render(place(strokes, side - 2 * width, (side / 2, side / 2)), width, side, finer=1)[..., 0] / 255
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    tight = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    picture = 0.9 - 0.75 * tight if dark else 0.15 + 0.75 * tight
+    noisy = (picture + np.random.default_rng(3).normal(0, 0.02, picture.shape)).clip(0, 1)
+    facts = HOUSE.run(noisy)["background"].facts
+    assert (facts["table"], facts["frame"]) == (False, False)
+
+
+def square(low: float, high: float) -> list[list[tuple[float, float]]]:
+    return [[(low, low), (high, low), (high, high), (low, high), (low, low)]]
+
+
+@pytest.mark.parametrize("turn", [0, 4])
+def test_a_frame_around_a_digit_is_none_of_it_on_a_clean_canvas_either(turn):
+    five = place(FIVE, 120, (150, 140))
+    framed = HOUSE.run(render([*place(turned(square(0, 1), turn), 240, (140, 140)), *five], 10, finer=2))
+    assert framed["background"].facts["frame"]
+    np.testing.assert_array_equal(framed.image, HOUSE.run(render(five, 10, finer=2)).image)
+
+
+def test_what_looks_like_a_frame_but_is_written_stays():
+    ring_and_dot = [*square(60, 220), [(140, 140)]]
+    for strokes in (square(40, 240), ring_and_dot, place(DOTTED_ZERO, 240, (140, 140))):
+        assert not HOUSE.run(render(strokes, 16, finer=2))["background"].facts["frame"]
+
+
+def test_a_line_from_corner_to_corner_is_no_frame():
+    picture = np.eye(100, dtype=np.float32)
+    picture[10, 80] = 1
+    assert not HOUSE.run(picture)["background"].facts["frame"]
 
 
 # Crop ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,142 @@
+"""What lies around a drawing and is none of it: the table under the paper, the frame that is printed on it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage, spatial
+
+SMALL = 128  # pixels of the longer side, in which a sheet is looked for
+STEP = 3  # of those pixels, between an edge and what lies safely on either side of it
+
+
+def otsu(picture: np.ndarray) -> float:
+    """The grey level that parts the picture into the two most different halves."""
+    counts = np.bincount((picture * 255).astype(np.uint8).ravel(), minlength=256).astype(np.float64)
+    below = counts.cumsum()
+    above = below[-1] - below
+    weighted = (counts * np.arange(256)).cumsum()
+    apart = np.zeros(256)
+    both = (below > 0) & (above > 0)
+    apart[both] = (weighted[-1] * below[both] / below[-1] - weighted[both]) ** 2 / (below[both] * above[both])
+    # Where nothing lies between the halves every level parts them alike: the middle is as far from both.
+    best = np.flatnonzero(apart == apart.max())
+    return float((best[0] + best[-1]) / 2 + 0.5) / 255
+
+
+def without_table(picture: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A picture with paper where there was a table, and whether there was one."""
+    factor = max(1, max(picture.shape) / SMALL)
+    size = tuple(round(side / factor) for side in picture.shape[::-1])
+    small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    sheet = next((sheet for level in _levels(small) if (sheet := _sheet(small, small > level)) is not None), None)
+    if sheet is None:
+        return picture, False
+    # Ink is rarer than paper in every neighbourhood, so that the median is paper.
+    paper = ndimage.median_filter(small, 21, mode="nearest")
+    paper = paper[_nearest(_shrunk(sheet, 4 * STEP))]
+    on_sheet, paper = (
+        np.asarray(Image.fromarray(np.float32(part)).resize(picture.shape[::-1], Image.Resampling.BILINEAR))
+        for part in (_shrunk(sheet, STEP), paper)
+    )
+    return np.where(on_sheet > 0.5, picture, paper), True
+
+
+def _levels(small: np.ndarray) -> Iterator[float]:
+    """What may part paper from its table: of three kinds, ink among them, two may be the more alike."""
+    middle = otsu(small)
+    yield middle
+    for half in (small[small > middle], small[small <= middle]):
+        if half.size:
+            yield otsu(half)
+
+
+def _sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
+    """Where a sheet lies: light, with straight sides, darker all around it, and no more than written on."""
+    # What is narrow is a thing on the table, or its grain.
+    labels, count = ndimage.label(ndimage.binary_opening(light, iterations=2))
+    if not count:
+        return None
+    region = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    if not 0.1 * region.size < region.sum() < 0.98 * region.size:
+        return None
+    corners = _hull(region)
+    sheet = _filled(corners, region.shape)
+    if sheet.all():
+        return None
+    around, rim = ~sheet, sheet & ~_shrunk(sheet, STEP)
+    fits = region[sheet].mean() > 0.75 and region[rim].mean() > 0.85 and light[around].sum() < 0.25 * around.sum()
+    whole = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]]).mean() < 0.25
+    if not (fits and (_four_sided(corners) > 0.9 if whole else sheet.mean() > 0.4)):
+        return None
+    # The shadow of a hand may be as dark as a table, but does not lie on all sides.
+    return sheet if _ends_sharply(small, sheet, 0.85 if whole else 0.5) else None
+
+
+def _ends_sharply(small: np.ndarray, sheet: np.ndarray, darkest: float) -> bool:
+    """Light fades over a long way; where a sheet ends the table begins at once."""
+    outer = ndimage.binary_dilation(sheet, iterations=STEP)
+    outside = ndimage.binary_dilation(outer) & ~outer
+    paper = ndimage.median_filter(small, 5, mode="nearest")[_nearest(_shrunk(sheet, STEP))]
+    return bool(outside.any() and np.mean(small[outside] < darkest * paper[outside]) > 0.85)
+
+
+def _shrunk(sheet: np.ndarray, pixels: int) -> np.ndarray:
+    """What lies so far from the edge of a sheet; beyond the picture it may go on."""
+    return ndimage.binary_erosion(sheet, np.ones((3, 3)), iterations=pixels, border_value=1)
+
+
+def _nearest(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True))
+
+
+def _hull(region: np.ndarray) -> np.ndarray:
+    points = np.argwhere(region)[:, ::-1]
+    return points[spatial.ConvexHull(points).vertices]
+
+
+def _filled(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    field = Image.new("1", shape[::-1])
+    ImageDraw.Draw(field).polygon([tuple(map(int, corner)) for corner in corners], fill=1, outline=1)
+    return np.array(field)
+
+
+def _four_sided(corners: np.ndarray) -> float:
+    """The share that the quadrangle of the farthest corners has of all that the corners enclose."""
+    first = corners[np.linalg.norm(corners - corners.mean(axis=0), axis=1).argmax()]
+    second = corners[np.linalg.norm(corners - first, axis=1).argmax()]
+    along = second - first
+    aside = along[0] * (corners - first)[:, 1] - along[1] * (corners - first)[:, 0]
+    four = np.array([first, corners[aside.argmin()], second, corners[aside.argmax()]])
+    return _area(four) / max(_area(corners), 1e-9)
+
+
+def _area(corners: np.ndarray) -> float:
+    x, y = corners.T.astype(float)
+    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def without_frame(picture: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Ink without the printed frame around it, and whether there was one."""
+    mask = picture > 0.1 * picture.max()
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    if count < 2:
+        return picture, False
+    spans = np.array(
+        [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in ndimage.find_objects(labels)]
+    )
+    number = int(spans.prod(axis=1).argmax()) + 1
+    if (spans[number - 1] < 0.5 * np.array(picture.shape)).any():
+        return picture, False
+    frame = labels == number
+    inside = ndimage.binary_fill_holes(frame)
+    if frame.sum() > 0.3 * inside.sum():
+        return picture, False
+    corners = _hull(frame)
+    straight = inside.sum() > 0.93 * _area(corners) and _four_sided(corners) > 0.93
+    # The dot of a zero is less.
+    written = picture[inside & ~frame].sum() > 0.15 * picture[frame].sum()
+    if not (straight and written):
+        return picture, False
+    # The rim of blurred lines is paler than ink.
+    return np.where(inside & ~ndimage.binary_dilation(frame, iterations=2), picture, 0), True
