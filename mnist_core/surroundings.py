@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage, spatial
 
 SMALL = 128  # pixels of the longer side, in which a sheet is looked for
@@ -29,15 +29,14 @@ def without_table(picture: np.ndarray) -> tuple[np.ndarray, bool]:
     factor = max(1, max(picture.shape) / SMALL)
     size = tuple(round(side / factor) for side in picture.shape[::-1])
     small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
-    sheet = next((sheet for level in _levels(small) if (sheet := _sheet(small, small > level)) is not None), None)
-    if sheet is None:
+    edges = next((edges for level in _levels(small) if (edges := _find_sheet(small, small > level)) is not None), None)
+    if edges is None:
         return picture, False
     # Ink is rarer than paper in every neighbourhood, so that the median is paper.
-    paper = ndimage.median_filter(small, 21, mode="nearest")
-    paper = paper[_nearest(_shrunk(sheet, 4 * STEP))]
+    paper = ndimage.median_filter(small, 21, mode="nearest")[_nearest(_within(edges, small.shape, 4 * STEP))]
     on_sheet, paper = (
         np.asarray(Image.fromarray(np.float32(part)).resize(picture.shape[::-1], Image.Resampling.BILINEAR))
-        for part in (_shrunk(sheet, STEP), paper)
+        for part in (_within(edges, small.shape, STEP), paper)
     )
     return np.where(on_sheet > 0.5, picture, paper), True
 
@@ -51,8 +50,8 @@ def _levels(small: np.ndarray) -> Iterator[float]:
             yield otsu(half)
 
 
-def _sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
-    """Where a sheet lies: light, with straight sides, darker all around it, and no more than written on."""
+def _find_sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
+    """The edges of a sheet: light, straight, darker all around it, and no more than written on."""
     # What is narrow is a thing on the table, or its grain.
     labels, count = ndimage.label(ndimage.binary_opening(light, iterations=2))
     if not count:
@@ -60,60 +59,61 @@ def _sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
     region = labels == np.bincount(labels.ravel())[1:].argmax() + 1
     if not 0.1 * region.size < region.sum() < 0.98 * region.size:
         return None
-    corners = _hull(region)
-    sheet = _filled(corners, region.shape)
+    hull = _hull(region)
+    edges = _edges(hull, region.shape)
+    sheet = _within(edges, region.shape)
     if sheet.all():
         return None
-    around, rim = ~sheet, sheet & ~_shrunk(sheet, STEP)
-    fits = region[sheet].mean() > 0.75 and region[rim].mean() > 0.85 and light[around].sum() < 0.25 * around.sum()
+    around, rim = ~sheet, sheet & ~_within(edges, region.shape, STEP)
+    fits = region[sheet].mean() > 0.75 and region[rim].mean() > 0.8 and light[around].sum() < 0.25 * around.sum()
     whole = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]]).mean() < 0.25
-    if not (fits and (_four_sided(corners) > 0.9 if whole else sheet.mean() > 0.4)):
+    if not (fits and (_four_sided(hull) > 0.9 if whole else sheet.mean() > 0.4)):
         return None
     # The shadow of a hand may be as dark as a table, but does not lie on all sides.
-    return sheet if _ends_sharply(small, sheet, 0.85 if whole else 0.5) else None
+    return edges if _end_sharply(small, edges, 0.85 if whole else 0.5) else None
 
 
-def _ends_sharply(small: np.ndarray, sheet: np.ndarray, darkest: float) -> bool:
+def _end_sharply(small: np.ndarray, edges: np.ndarray, darkest: float) -> bool:
     """Light fades over a long way; where a sheet ends the table begins at once."""
-    outer = ndimage.binary_dilation(sheet, iterations=STEP)
-    outside = ndimage.binary_dilation(outer) & ~outer
-    paper = ndimage.median_filter(small, 5, mode="nearest")[_nearest(_shrunk(sheet, STEP))]
-    return bool(outside.any() and np.mean(small[outside] < darkest * paper[outside]) > 0.85)
+    inside, outside = _within(edges, small.shape, STEP), _within(edges, small.shape, -STEP - 1)
+    outside &= ~_within(edges, small.shape, -STEP)
+    if not (inside.any() and outside.any()):
+        return False
+    paper = ndimage.median_filter(small, 5, mode="nearest")[_nearest(inside)]
+    return bool(np.mean(small[outside] < darkest * paper[outside]) > 0.85)
 
 
-def _shrunk(sheet: np.ndarray, pixels: int) -> np.ndarray:
-    """What lies so far from the edge of a sheet; beyond the picture it may go on."""
-    return ndimage.binary_erosion(sheet, np.ones((3, 3)), iterations=pixels, border_value=1)
+def _hull(region: np.ndarray) -> spatial.ConvexHull:
+    return spatial.ConvexHull(np.argwhere(region)[:, ::-1])
+
+
+def _edges(hull: spatial.ConvexHull, shape: tuple[int, int]) -> np.ndarray:
+    """The lines around a hull, each as x, y and offset of its normal; at the picture's border nothing ends."""
+    x, y, offset = hull.equations.T
+    reach = np.abs(x) * (x > 0) * (shape[1] - 1) + np.abs(y) * (y > 0) * (shape[0] - 1)
+    at_border = (np.abs(x * y) < 1e-9) & (np.abs(reach + offset) < 1e-9)
+    return hull.equations[~at_border]
+
+
+def _within(edges: np.ndarray, shape: tuple[int, int], pixels: float = 0) -> np.ndarray:
+    """What lies at least so far inside all edges."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.all([nx * x + ny * y + offset <= 0.5 - pixels for nx, ny, offset in edges], axis=0)
 
 
 def _nearest(mask: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True))
 
 
-def _hull(region: np.ndarray) -> np.ndarray:
-    points = np.argwhere(region)[:, ::-1]
-    return points[spatial.ConvexHull(points).vertices]
-
-
-def _filled(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    field = Image.new("1", shape[::-1])
-    ImageDraw.Draw(field).polygon([tuple(map(int, corner)) for corner in corners], fill=1, outline=1)
-    return np.array(field)
-
-
-def _four_sided(corners: np.ndarray) -> float:
-    """The share that the quadrangle of the farthest corners has of all that the corners enclose."""
+def _four_sided(hull: spatial.ConvexHull) -> float:
+    """The share that the quadrangle of the farthest corners has of all that a hull encloses."""
+    corners = hull.points[hull.vertices]
     first = corners[np.linalg.norm(corners - corners.mean(axis=0), axis=1).argmax()]
     second = corners[np.linalg.norm(corners - first, axis=1).argmax()]
     along = second - first
     aside = along[0] * (corners - first)[:, 1] - along[1] * (corners - first)[:, 0]
-    four = np.array([first, corners[aside.argmin()], second, corners[aside.argmax()]])
-    return _area(four) / max(_area(corners), 1e-9)
-
-
-def _area(corners: np.ndarray) -> float:
-    x, y = corners.T.astype(float)
-    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    # Half of what its diagonal spans with the corners on either side.
+    return (aside.max() - aside.min()) / 2 / hull.volume
 
 
 def without_frame(picture: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -132,8 +132,8 @@ def without_frame(picture: np.ndarray) -> tuple[np.ndarray, bool]:
     inside = ndimage.binary_fill_holes(frame)
     if frame.sum() > 0.3 * inside.sum():
         return picture, False
-    corners = _hull(frame)
-    straight = inside.sum() > 0.93 * _area(corners) and _four_sided(corners) > 0.93
+    hull = _hull(frame)
+    straight = inside.sum() > 0.93 * hull.volume and _four_sided(hull) > 0.93
     # The dot of a zero is less.
     written = picture[inside & ~frame].sum() > 0.15 * picture[frame].sum()
     if not (straight and written):
