@@ -31,8 +31,10 @@ from pages.parts.memory import remember
 from pages.parts.one_sample import show_sample
 from pages.parts.pictures import data_address
 from pages.parts.selection import DIGITS, misread, show_misread
+from pages.parts.tables import show_csv
 
-PARTS = ["Samples", "Balance", "Averages", "Shape", "Typical and odd", "Twins", "Map", "Your hand"]
+TYPICAL = "Typical and odd"
+PARTS = ["Samples", "Balance", "Averages", "Shape", TYPICAL, "Twins", "Map", "Your hand"]
 ENDS = ["Most typical", "Least typical"]
 HALVES = [TEST, TRAINING]
 BESIDE = ["nothing", TEST, SCANS, DRAWINGS]
@@ -41,17 +43,6 @@ NAMES = {words: name for name, (words, _, _) in MEASURES.items()}
 NO_DRAWING = (
     "You have judged no drawing in this visit yet. Draw a digit, say whether the answer was right, and come back."
 )
-
-
-def show_csv(table: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        f"{name.capitalize()} as CSV",
-        lambda: table.to_csv(index=False),
-        f"{name.replace(' ', '-')}.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-    )
 
 
 def choose_set(figures: Figures) -> Holding:
@@ -202,7 +193,7 @@ def show_shape(figures: Figures) -> None:
     with numbers:
         st.caption(f"{MEANING[name]} Half of a digit's images lie between the columns 25% and 75%.")
         st.dataframe(table.rename(columns={"digit": "Digit"}), hide_index=True, height=388, alt=f"Quantiles: {words}.")
-        show_csv(table, f"{words.lower()}")
+        show_csv(table, words.lower())
 
 
 MEANING = {
@@ -325,6 +316,9 @@ state.need_frame()
 st.title("Data", anchor=False)
 st.markdown("What did the models learn from? Look at MNIST itself, and at how your own hand differs from it.")
 options = {"part": PARTS, "of": SETS, "digit": DIGITS, "measure": NAMES, "beside": BESIDE, "ends": ENDS}
+# What the visit chose itself may still stand in the address when another part begins.
+if st.query_params.get("part") == TYPICAL and "digit" not in st.session_state:
+    options["digit"] = DIGITS[1:]
 show_misread(misread(st.query_params.to_dict(), options | {"half": HALVES, state.MAP: HALVES}))
 figures = loaders.figures()
 part = st.segmented_control(

@@ -48,9 +48,9 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
         )
 
 
-def show_why(ink: bytes, prediction: Prediction, classifier: DigitClassifier) -> None:
+def show_why(ink: bytes, trace: Trace, prediction: Prediction, classifier: DigitClassifier) -> None:
     """The answer that the usual shortcut would have given, where it is another."""
-    shortcut = classifier.judge([NAIVE.run(ink)])[0]
+    shortcut = classifier.judge([NAIVE.run(ink, before=trace)])[0]
     if shortcut.digit == prediction.digit:
         st.caption("Shrinking the whole paper to 28 x 28, as many programs do, gives the same answer here.")
     elif shortcut.digit is None:
@@ -84,7 +84,7 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
             on_click=judge,
             args=[prediction.digit],
             key="right",
-            disabled=judged is not None,
+            disabled=judged is not None and judged.label == prediction.digit,
         )
         with st.popover("It is a digit" if turned_away else "It is something else", icon=":material/edit:"):
             st.caption("What did you write?")
@@ -160,18 +160,18 @@ def show_scorecard() -> None:
             confusion_chart(confusion_matrix(read)),
             key="scores",
             config=STILL,
-            alt="Which digits were drawn, and as what they were read, in this visit.",
+            alt="What was judged in this visit: which digits, and as what they were read.",
         )
     with digits:
         st.markdown("**Digit by digit**")
-        drawn = table["label"].astype("string").fillna("none")
-        by_digit = right.groupby(drawn).agg(["size", "mean"]).reset_index()
-        by_digit.columns = ["Digit", "Drawn", "Read right"]
+        labels = table["label"].astype("string").fillna("none")
+        by_digit = right.groupby(labels).agg(["size", "mean"]).reset_index()
+        by_digit.columns = ["Digit", "Judged", "Read right"]
         st.dataframe(
             by_digit,
             hide_index=True,
             column_config={"Read right": st.column_config.NumberColumn(format="percent")},
-            alt="How often each digit was drawn, and what share of it was read right.",
+            alt="How many answers to each digit were judged, and what share of them was right.",
         )
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
@@ -210,7 +210,7 @@ def show_desk(classifier: DigitClassifier) -> None:
         else:
             show_answer(prediction, classifier)
         if prediction.verdict != "blank":
-            show_why(ink, prediction, classifier)
+            show_why(ink, trace, prediction, classifier)
             show_judging(ink, prediction, classifier)
             show_downloads(trace, linked)
     st.subheader("Or start from an example", anchor=False)

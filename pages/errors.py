@@ -107,6 +107,9 @@ st.markdown("Which images fool the model, and why? Choose a cell of the matrix: 
 names = [other.name for other in loaders.shelf()[0]]
 options = {"door": DOORS, "cells": CELLS, "kind": KINDS, "colours": COLOURS, "further": FURTHER, "versus": names}
 options |= {state.MAP: names, "lens": LENSES}
+# What the visit chose itself may still stand in the address when another model is asked.
+if st.query_params.get("door") == DOORS[2] and "versus" not in st.session_state:
+    options["versus"] = [name for name in names if name != st.session_state.get(state.MODEL)]
 show_misread(misread(st.query_params.to_dict(), options))
 card = loaders.chosen_card()
 data = choose_data()

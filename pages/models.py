@@ -58,7 +58,13 @@ def show_card(card: Card, chosen: bool) -> None:
         if chosen:
             st.button("Asked now", key=f"ask {card.name}", type="tertiary", icon=":material/check:", disabled=True)
         else:
-            st.button("Ask this one", key=f"ask {card.name}", type="tertiary", on_click=choose, args=[card.name])
+            st.button(
+                "Ask this one",
+                key=f"ask {card.name}",
+                type="tertiary",
+                on_click=state.put_back,
+                args=[{state.MODEL: card.name}],
+            )
     st.caption(ARCHITECTURES[card.architecture].__doc__.strip().splitlines()[0])
     figures = st.columns(3)
     whose = "MNIST's" if card.data == "mnist" else "its own"
@@ -124,13 +130,9 @@ def command_of(card: Card) -> str:
     return command if card.name == named else f"{command} --name {card.name}"
 
 
-def choose(name: str) -> None:
-    state.put_back({state.MODEL: name})
-
-
 chosen = loaders.chosen_card()
 st.title("Models", anchor=False)
-st.markdown("Five networks from the field and the one of this house, side by side.")
+st.markdown("Every network that can be asked here, side by side: what it costs, and how often it is right.")
 cards, broken = loaders.shelf()
 for sentence in broken:
     st.warning(f"A checkpoint was left out. {sentence}", icon=":material/broken_image:")

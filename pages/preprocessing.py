@@ -308,7 +308,8 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
         if answers and answers[-1].verdict != "blank":
             show_further(classifier, ink, trace, answers, pipeline, remedy)
         elif readable:
-            st.caption("The doctor and the numbers follow as soon as there is ink.")
+            there_is = "more than this" if ink else "ink"
+            st.caption(f"The doctor and the numbers follow as soon as there is {there_is}.")
 
 
 def show_further(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from streamlit.runtime.pages_manager import PagesManager
 
 from mnist_core.architectures import build, parameter_count
 from mnist_core.checkpoints import Card, save_checkpoint
@@ -19,6 +20,18 @@ settings.load_profile("repeatable")
 
 # What a shell starts in the background is deaf to Ctrl-C, and so would be the commands that tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def every_run_inside_the_frame(monkeypatch):
+    """A run of AppTest begins as a new server does: each but the first would take `pages` for the old kind of app."""
+    begin = PagesManager.__init__
+
+    def begin_in_frame(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", begin_in_frame)
 
 
 @pytest.fixture(scope="session")

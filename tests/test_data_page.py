@@ -13,10 +13,12 @@ from mnist_core.figures import load_figures
 from mnist_core.measure import MEASURES
 from mnist_core.pictures import png
 from mnist_core.recipes import read_recipe
-from mnist_core.studies import STUDIES, list_studies
+from mnist_core.studies import STUDIES, Study, list_studies
+from mnist_core.tune import parse_arguments
 from pages.parts.hand import compared, in_words
 from pages.parts.holdings import Holding
 from pages.parts.state import Judged
+from pages.parts.study import command_of
 from tests.galleries import numbers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,6 +200,7 @@ def test_a_hand_leans_as_the_middle_one_of_its_drawings_does(leans, told):
         {"part": "Cellar"},
         {"of": "mine"},
         {"digit": "12"},
+        {"part": "Typical and odd", "digit": "any"},
         {"measure": "weight", "part": "Shape"},
         {"image": "x"},
         {"image": "9" * 5000},
@@ -206,6 +209,13 @@ def test_a_hand_leans_as_the_middle_one_of_its_drawings_does(leans, told):
 )
 def test_a_link_with_nonsense_opens_the_usual_and_says_so(parameters):
     assert any("The link asks for what does not exist" in w.value for w in open_page(**parameters).warning)
+
+
+def test_a_digit_that_stands_from_another_part_is_no_strange_link():
+    app = open_page(part="Samples", digit="any")
+    app.segmented_control(key="part").set_value("Typical and odd").run()
+    assert not app.exception
+    assert not app.warning
 
 
 @pytest.mark.parametrize("number", ["70000", "199999", "200000", "9999999", "123456789", "9" * 5000])
@@ -231,6 +241,26 @@ def test_a_shape_can_be_compared(thick_drawings, beside, dotted, marks):
     assert (f"Dotted: {beside.lower()}." in words(app)) == (dotted > 0)
     table = app.dataframe[0].value
     assert list(table["50%"]) == pytest.approx(load_figures().quantiles[2, :, 2], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("mlp", {"data": "mnist", "epochs": 5, "images": 20000, "seed": 1}, " --images 20000"),
+        ("mlp", {"data": "mnist", "epochs": 5, "images": None, "seed": 1}, ""),
+        (
+            "second",
+            {"data": "embedded", "epochs": 5, "images": None, "seed": 7},
+            " --data embedded --seed 7 --name second",
+        ),
+    ],
+)
+def test_the_command_under_a_study_asks_for_all_that_it_was(name, settings, told):
+    trials = list_studies()[0][0].trials
+    command = command_of(Study(name, "mlp", settings, trials, {}))
+    assert command == f"python -m mnist_core.tune --architecture mlp --trials {len(trials)} --epochs 5{told}"
+    asked = vars(parse_arguments(command.removeprefix("python -m mnist_core.tune ").split()))
+    assert {key: asked[key] for key in ("name", *settings)} == {"name": name, **settings}
 
 
 def test_the_models_page_shows_the_shipped_study():

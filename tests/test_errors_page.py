@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from mnist_core import CheckpointError, DataUnavailable
@@ -196,6 +197,15 @@ def test_a_link_that_asks_for_what_there_is_brings_no_warning(parameters):
     assert not open_page(**parameters).warning
 
 
+def test_a_link_that_compares_a_model_with_itself_says_so(card):
+    other = loaders.shelf()[0][1].name
+    for versus, told in ((card.name, True), (other, False)):
+        app = open_page(door="Two models", versus=versus)
+        assert any(f"`versus={versus}`" in warning.value for warning in app.warning) == told
+    app.selectbox(key="model").set_value(other).run()
+    assert not app.warning, "for it is no link that asks"
+
+
 def test_a_sheet_that_the_visit_chose_itself_is_no_strange_link():
     app = open_page(show="All", sheet="150")
     app.segmented_control(key="show").set_value("Wrong").run()
@@ -358,6 +368,21 @@ def test_another_archive_has_no_verdict_of_the_one_before():
     assert app.session_state["votes"] == {("MNIST test", 947): "ambiguous"}
 
 
+def test_an_archive_that_was_taken_in_is_not_kept_beside_its_pictures(monkeypatch):
+    kept, remove = [], MemoryUploadedFileManager.remove_file
+
+    def listen(self, session_id, file_id):
+        remove(self, session_id, file_id)
+        kept.append(len(self.file_storage[session_id]))
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", listen)
+    app = open_page(data="Your own")
+    app.file_uploader(key="archive").upload("mine.zip", zipped([5, 6]), "application/zip").run()
+    assert not app.exception
+    assert any("2 pictures of mine" in text.value for text in app.markdown)
+    assert kept == [0]
+
+
 @pytest.mark.usefixtures("no_mnist")
 def test_without_mnist_every_number_is_there_and_the_images_can_be_fetched(answers):
     labels, digits, _ = answers
@@ -412,6 +437,28 @@ def test_a_model_whose_kept_answers_are_broken_is_asked_itself_or_left_out(here,
     monkeypatch.setattr(loaders, "test_answers", broken)
     table = next(frame.value for frame in open_page(image="947").dataframe if "Reads" in frame.value)
     assert list(table["Model"]) == (names if here else names[:-1])
+
+
+def test_answers_that_vanish_after_they_were_evaluated_are_missed_in_a_sentence(monkeypatch, tmp_path):
+    for file in CHECKPOINTS.glob("mlp.*"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    app = open_page(model="mlp")
+    assert count(app) > 0
+    (tmp_path / "mlp.answers.npz").unlink()
+    loaders._load_answers.clear()
+    app.run()
+    assert not app.exception
+    assert any("mlp.answers.npz" in error.value for error in app.error)
+
+
+def test_an_evaluation_reads_its_answers_once(monkeypatch, card):
+    read = []
+    monkeypatch.setattr(loaders, "load_answers", lambda *asked: read.append(asked) or load_answers(*asked))
+    loaders._evaluate.clear()
+    loaders._load_answers.clear()
+    assert len(loaders.evaluation(card)) == len(loaders.test_answers(card)[0])
+    assert len(read) == 1
 
 
 def test_a_model_that_learned_from_other_images_has_no_answers_to_mnists(save_untrained, monkeypatch, tmp_path):

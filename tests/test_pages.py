@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.pictures import png
+from mnist_core.preprocess import NAIVE, Pipeline
 from mnist_core.recipes import RECIPES, read_recipe
 from mnist_core.strokes import place, render
 from mnist_core.train import parse_arguments, usual_name
@@ -82,6 +83,24 @@ def test_the_page_says_what_shrinking_the_whole_paper_would_have_read(shortcut, 
     said = [text.value for text in (*app.markdown, *app.caption) if "Shrinking the whole paper" in text.value]
     assert len(said) == 1
     assert words in said[0]
+
+
+def test_the_shortcut_is_the_same_and_does_not_read_the_ink_a_second_time(monkeypatch):
+    shrunk, run = [], Pipeline.run
+
+    def listen(self, ink, before=None):
+        trace = run(self, ink, before)
+        if self is NAIVE:
+            shrunk.append((before, trace))
+        return trace
+
+    app = open_app().run()
+    monkeypatch.setattr(Pipeline, "run", listen)
+    app.session_state["canvas"] = as_canvas(SEVEN)
+    app.run()
+    (before, trace), *_ = shrunk
+    assert trace.steps[0] is before.steps[0]
+    assert np.array_equal(trace.tensor, run(NAIVE, SEVEN).tensor)
 
 
 def test_every_model_reads_the_same_ink_where_all_are_asked():
@@ -290,7 +309,20 @@ def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is
     assert scores(app) == [(None, None), (None, 9)]
     assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
     assert app.dataframe[-1].value.values.tolist() == [["none", 2, 0.5]]
+    assert list(app.dataframe[-1].value) == ["Digit", "Judged", "Read right"], "one drawing, judged of many models"
     assert not app.exception
+
+
+def test_a_slip_in_judging_what_is_turned_away_can_be_corrected(monkeypatch):
+    nothing = Prediction("not a digit", np.full(10, 0.1), BLANK)
+    monkeypatch.setattr(DigitClassifier, "judge", lambda self, traces: [nothing] * len(traces))
+    app = open_app().run()
+    app.button(key="example Letter A").click().run()
+    app.button(key="is_5").click().run()
+    assert not app.button(key="right").disabled
+    app.button(key="right").click().run()
+    assert scores(app) == [(None, None)]
+    assert app.button(key="right").disabled
 
 
 def test_the_chosen_model_answers():

@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core import DigitClassifier, explain
 from mnist_core.classifier import Prediction, infer
 from mnist_core.data import load_embedded_digits, mnist_is_here
+from mnist_core.pictures import png
 from mnist_core.preprocess import STAGE_NAMES, STAGES, Pipeline, to_tensor
 from mnist_core.strokes import Strokes, place, render
 from mnist_core.vary import DIALS, steady_range, vary
@@ -38,7 +39,10 @@ SEVEN_PNG = base64.b64decode(as_canvas(SEVEN)["drawing"]["data"].partition(",")[
 
 
 def open_page(**parameters: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120).run()
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+    if "model" in parameters:  # a visit keeps the model that it began with
+        app.query_params["model"] = parameters["model"]
+    app.run()
     for name, value in parameters.items():  # only now: the first page would take the drawing out of them
         app.query_params[name] = value
     return app.switch_page("pages/preprocessing.py").run()
@@ -81,6 +85,17 @@ def test_a_blank_canvas_shows_eight_empty_cards_and_no_digit():
     assert cards(app) == []
     assert answers(app) == []
     assert [heading.value for heading in app.header] == [":gray[–]"]
+
+
+@pytest.mark.parametrize(("dots", "asked"), [([], "ink"), ([(100, 100)], "more than this")])
+def test_where_there_is_nothing_to_read_the_page_says_what_it_waits_for(dots, asked):
+    app = open_page()
+    if dots:
+        picture = np.ones((280, 280))
+        picture[tuple(zip(*dots, strict=True))] = 0
+        bring(app, png(picture))
+        assert "**There is nothing but specks.**" in [text.value for text in app.markdown]
+    assert f"The doctor and the numbers follow as soon as there is {asked}." in [text.value for text in app.caption]
 
 
 @pytest.mark.parametrize("source", ["canvas", "upload", "sample"])

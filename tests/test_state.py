@@ -255,14 +255,23 @@ def test_streamlit_is_told_of_the_model_a_run_after_the_browser_so_that_it_makes
         assert address == {"model": told}
 
 
+def test_the_trace_of_some_ink_is_kept_as_long_as_its_page_is_open(session):
+    state.arrive("preprocessing")
+    session["trace"] = b"ink", None
+    state.arrive("preprocessing")
+    assert "trace" in session
+    state.arrive("draw")
+    assert "trace" not in session
+
+
 def test_a_links_word_is_news_once():
     assert [state.knows_link("brought") for _ in range(3)] == [False, True, True]
 
 
 def test_a_vote_can_be_changed_and_taken_back():
     state.vote("MNIST test", 7, "ambiguous")
-    state.vote("Your own", 7, "model wrong")
+    state.vote("Your own", 7, "label right")
     state.vote("MNIST test", 7, "label wrong")
     assert state.votes_of("MNIST test") == {7: "label wrong"}
     state.vote("MNIST test", 7, None)
-    assert state.all_votes() == {("Your own", 7): "model wrong"}
+    assert state.all_votes() == {("Your own", 7): "label right"}

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from mnist_core import DataUnavailable
+from mnist_core import CheckpointError, DataUnavailable
 from mnist_core.checkpoints import Card
 from mnist_core.data import mnist_is_here
 from mnist_core.evaluate import evaluate, softmax
@@ -101,7 +103,12 @@ def answered(card: Card, data: str) -> Answered | None:
         evaluation = loaders.evaluation(card)
         if evaluation is None:
             return None
-        return Answered(data, evaluation, loaders.test_answers(card)[1], loaders.mnist_test_images())
+        try:  # the evaluation may be kept where the answers no longer are
+            logits = loaders.test_answers(card)[1]
+        except CheckpointError as error:
+            st.error(str(error), icon=":material/broken_image:")
+            return None
+        return Answered(data, evaluation, logits, loaders.mnist_test_images())
     if loaders.classifier(card) is None:
         return None
     if data == SCANS:
@@ -138,15 +145,15 @@ def choose_archive() -> None:
     """The ZIP to read, or what was made of the one that was brought."""
     kept = state.own()
     if not kept:
-        st.file_uploader(
+        file = st.file_uploader(
             "A ZIP of folders named 0 to 9, or of pictures and a CSV with the line `file,label` on top",
             ["zip"],
             key="archive",
             max_upload_size=50,
             help=f"At most {MAX_PICTURES:,} pictures of one digit each and 50 MB. What cannot be read is told by name.",
         )
-        if file := st.session_state["archive"]:
-            _take_in(file.name, file.getvalue())
+        if file:
+            _take_in(file)
         return
     name, pictures = kept
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -164,14 +171,17 @@ def choose_archive() -> None:
             )
 
 
-def _take_in(name: str, content: bytes) -> None:
+def _take_in(file: UploadedFile) -> None:
     try:
         with loaders.progress_bar("Through the pipeline …") as report:
             report(0.0)
-            pictures = read_archive(content, report)
+            pictures = read_archive(file.getvalue(), report)
     except ArchiveError as error:
         st.error(str(error), icon=":material/folder_off:")
         return
     state.forget_votes(OWN)  # they are kept by number, and other pictures have these numbers now
-    state.keep_own(pictures, name)
+    state.keep_own(pictures, file.name)
+    # Streamlit would keep the archive, up to 50 MB, until the visit ends.
+    if context := get_script_run_ctx():
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
     st.rerun()

@@ -12,7 +12,7 @@ from pages.parts import state
 from pages.parts.datasets import MNIST, OWN, Answered
 
 SHEET = 50
-VOTES = ["model wrong", "label wrong", "ambiguous"]
+VOTES = ["label right", "label wrong", "ambiguous"]
 
 
 def show_doubts(answers: Answered) -> None:

@@ -9,6 +9,7 @@ from mnist_core.measure import MEASURES, measure
 from pages.parts import state
 from pages.parts.gallery import show_gallery
 from pages.parts.holdings import DRAWINGS, holding
+from pages.parts.tables import headed, show_csv
 
 ENOUGH = 5  # drawings, before anything is said of a hand
 
@@ -39,18 +40,11 @@ def show_hand(figures: Figures) -> None:
         [own.picture(number) for number in numbers], lambda number: state.open_image(number, numbers), "drawings"
     )
     st.dataframe(
-        table.rename(columns=lambda name: name.replace("_", " ").capitalize()),
+        headed(table),
         hide_index=True,
         alt="Every drawing with its measures and those that are usual for its digit.",
     )
-    st.download_button(
-        "Your hand as CSV",
-        lambda: table.to_csv(index=False),
-        "your-hand.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-    )
+    show_csv(table, "your hand")
 
 
 def compared(measured: pd.DataFrame, labels: np.ndarray, figures: Figures) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def evaluation(card: Card) -> pd.DataFrame | None:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _evaluate(name: str, sha256: str, _card: Card) -> pd.DataFrame:
-    return evaluate(*load_answers(_card, CHECKPOINTS))
+    return evaluate(*_load_answers(name, sha256, _card))
 
 
 def test_answers(card: Card) -> tuple[np.ndarray, np.ndarray]:

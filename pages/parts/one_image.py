@@ -96,7 +96,7 @@ def _show_steps(number: int) -> None:
 
 def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: int, digit: int) -> None:
     if answers.images is None:
-        st.image(placeholder(f"{answers.evaluation['label'].iat[number]}?"), width=252, alt=answers.in_words(number))
+        st.image(answers.picture(number), width=252, alt=answers.in_words(number))
         st.caption("The image comes with MNIST, which is not on this server yet.")
         return
     image = answers.images[number] / 255

@@ -72,6 +72,7 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state["page"] = page
         renew_canvas()
+        st.session_state.pop("trace", None)  # of a photograph 10 MB, which no other page asks for
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
             if key in st.session_state:

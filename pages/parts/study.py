@@ -9,8 +9,7 @@ from mnist_core.studies import Study
 from pages.parts import loaders
 from pages.parts.charts import STILL
 from pages.parts.data_charts import importance_chart, parallel_chart, search_chart
-
-AGAIN = "python -m mnist_core.tune --architecture {} --trials {} --epochs {}"
+from pages.parts.tables import headed, show_csv
 
 
 def show_studies() -> None:
@@ -77,17 +76,11 @@ def _show(study: Study) -> None:
     )
     st.caption("The more ochre a line, the better the trial. Drag along an axis to follow a few of them.")
     share = st.column_config.NumberColumn(format="%.4f")
-    shown = table.rename(columns=lambda name: name.replace("_", " ").capitalize())
-    st.dataframe(shown, hide_index=True, height=300, column_config={"Validation accuracy": share}, alt="Every trial.")
+    st.dataframe(
+        headed(table), hide_index=True, height=300, column_config={"Validation accuracy": share}, alt="Every trial."
+    )
     with st.container(horizontal=True, gap="xsmall"):
-        st.download_button(
-            "Trials as CSV",
-            lambda: table.to_csv(index=False),
-            f"{study.name}-trials.csv",
-            "text/csv",
-            icon=":material/table:",
-            on_click="ignore",
-        )
+        show_csv(table, "trials", study.name)
         st.download_button(
             "Figures as JSON",
             lambda: json.dumps(
@@ -98,9 +91,17 @@ def _show(study: Study) -> None:
             icon=":material/data_object:",
             on_click="ignore",
         )
-    command = AGAIN.format(study.architecture, len(table), settings["epochs"])
-    command += f" --images {settings['images']}" if settings.get("images") else ""
-    st.code(command, language=None, wrap_lines=True)
+    st.code(command_of(study), language=None, wrap_lines=True)
     minutes = np.sum(table["seconds"]) / 60
     threads = study.versions.get("threads", "?")
     st.caption(f"{minutes:.0f} minutes of training on {threads} thread{'s' * (threads != 1)} of a busy machine.")
+
+
+def command_of(study: Study) -> str:
+    """What begins the same search again; what is as usual goes without saying."""
+    settings = study.settings
+    said = {"architecture": study.architecture, "trials": len(study.trials), "epochs": settings["epochs"]}
+    usual = {"images": None, "data": "mnist", "seed": 1, "name": study.architecture}
+    own = {**usual, **settings, "name": study.name}
+    said |= {option: own[option] for option in usual if own[option] != usual[option]}
+    return "python -m mnist_core.tune " + " ".join(f"--{option} {value}" for option, value in said.items())
