@@ -223,8 +223,9 @@ def preferred_checkpoint(folder: Path = CHECKPOINTS) -> str:
         return preferred[0]
     cards, errors = list_checkpoints(folder)
     if not cards:
-        missing = CheckpointError("There is no checkpoint. Train one: python -m mnist_core.train --architecture mlp.")
-        raise errors[0] if errors else missing
+        place = "" if Path(folder) == CHECKPOINTS else f" in {folder}"  # the house's own is no affair of its visitors
+        told = f"There is no checkpoint{place}. Train one: python -m mnist_core.train --architecture mlp."
+        raise errors[0] if errors else CheckpointError(told)
     return cards[0].name
 
 

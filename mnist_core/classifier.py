@@ -94,7 +94,7 @@ class DigitClassifier:
     @classmethod
     def load(cls, name: str | None = None, folder: Path = CHECKPOINTS) -> Self:
         """The checkpoint of that name, or else the preferred one of those that are there."""
-        return cls(*load_checkpoint(name or preferred_checkpoint(folder), folder))
+        return cls(*load_checkpoint(preferred_checkpoint(folder) if name is None else name, folder))
 
     def predict(self, ink: Ink) -> Prediction:
         """Ink is a path, bytes of a file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""
@@ -167,11 +167,7 @@ def use_one_thread() -> None:
 
 @torch.inference_mode()
 def infer(model: nn.Module, tensors: Tensor, batch_size: int = 500) -> np.ndarray:
-    """The logits for N x 1 x 28 x 28 tensors, on the model's own device; training mode is given back as found."""
+    """The logits for N x 1 x 28 x 28 tensors, on the model's own device; the model is no longer in training."""
     device = next(model.parameters()).device
-    training = model.training
     model.eval()
-    try:
-        return torch.cat([model(part.to(device)).float().cpu() for part in tensors.split(batch_size)]).numpy()
-    finally:
-        model.train(training)
+    return torch.cat([model(part.to(device)).float().cpu() for part in tensors.split(batch_size)]).numpy()

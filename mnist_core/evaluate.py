@@ -356,7 +356,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "folder",
         nargs="?",
-        type=Path,
         metavar="FOLDER",
         help="pictures in folders named 0 to 9, or beside a CSV with the line file,label on top (default: --data)",
     )
@@ -371,13 +370,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.mistakes < 0:
         parser.error("--mistakes takes a number from 0 on.")
+    if options.folder == "":
+        parser.error("The FOLDER is empty.")
     if options.folder and options.data:
         parser.error("Name a folder or --data, not both.")
 
     def command() -> int:
         classifier, faults = load_classifier(parser, options.name, options.checkpoints), Faults()
         if options.folder:
-            answers = ask_folder(classifier, options.folder, faults)
+            answers = ask_folder(classifier, Path(options.folder), faults)
         else:
             answers = ask(classifier, options.data or "mnist", options.checkpoints)
         figures = report(classifier.card, answers, options.mistakes)

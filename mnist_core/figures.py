@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import CheckpointError, load_checkpoint, replacing
-from mnist_core.data import DataUnavailable, Labelled, load_mnist
+from mnist_core.checkpoints import replacing
+from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
+from mnist_core.data import Labelled, load_mnist
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.neighbours import embed, nearest
 from mnist_core.preprocess import to_images, to_tensor
@@ -165,7 +166,7 @@ def load_averages(path: Path = AVERAGES) -> np.ndarray:
         return file["averages"].astype(np.float32)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_core.figures", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--model",
@@ -173,25 +174,26 @@ def main() -> int:
         metavar="NAME",
         help="in whose space images are near or far (default: batchnorm_cnn)",
     )
-    options = parser.parse_args()
-    try:
-        model, card = load_checkpoint(options.model)
+    add_checkpoints(parser)
+    options = parser.parse_args(arguments)
+
+    def command() -> int:
+        classifier = load_classifier(parser, options.model, options.checkpoints)
         train, test = load_mnist("train"), load_mnist("test")
         averages = average_images(train)
-        with replacing(AVERAGES) as path, open(path, "wb") as file:
-            np.savez_compressed(file, averages=averages.astype(np.float16))
+        figures = portray(train, test, embed(classifier.model, to_tensor(train.images)), classifier.card.name)
+        try:
+            with replacing(AVERAGES) as path, open(path, "wb") as file:
+                np.savez_compressed(file, averages=averages.astype(np.float16))
+            save_figures(figures)
+        except OSError as error:
+            raise CommandError(f"The figures cannot be written: {error.strerror}.") from None
         print(f"Average images of the ten digits, {AVERAGES.stat().st_size / 1000:.0f} KB, in {AVERAGES.name}.")
-        figures = portray(train, test, embed(model, to_tensor(train.images)), card.name)
-        save_figures(figures)
-    except (CheckpointError, DataUnavailable) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The figures cannot be written: {error.strerror}.", file=sys.stderr)
-        return 1
-    print(f"All that the data page shows, {FIGURES.stat().st_size / 1000:.0f} KB, in {FIGURES.name}.")
-    print(f"Test images that are also training images: {figures.same}.")
-    return 0
+        print(f"All that the data page shows, {FIGURES.stat().st_size / 1000:.0f} KB, in {FIGURES.name}.")
+        print(f"Test images that are also training images: {figures.same}.")
+        return 0
+
+    return finish(command)
 
 
 if __name__ == "__main__":

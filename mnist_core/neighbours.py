@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_checkpoint, replacing
+from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, replacing
 from mnist_core.classifier import infer
-from mnist_core.data import DataUnavailable, Labelled, load_mnist
+from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
+from mnist_core.data import Labelled, load_mnist
 from mnist_core.preprocess import to_tensor
 
 NEIGHBOURS = 8
@@ -34,8 +35,7 @@ class Landscape:
 
 def embed(model: nn.Sequential, tensors: Tensor) -> np.ndarray:
     """What the last layer is given for N x 1 x 28 x 28 tensors: N x features."""
-    # A new row of layers believes itself in training, and `infer` would hand that on to the layers it shares.
-    return infer(nn.Sequential(*list(model)[:-1]).train(model.training), tensors)
+    return infer(nn.Sequential(*list(model)[:-1]), tensors)
 
 
 def nearest(points: np.ndarray, among: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
@@ -111,34 +111,33 @@ def is_lacking(card: Card, folder: Path = CHECKPOINTS) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_core.neighbours", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="checkpoints (default: all that have no map yet)")
-    parser.add_argument("--folder", type=Path, default=CHECKPOINTS, help="where they lie (default: checkpoints/)")
+    add_checkpoints(parser)
     options = parser.parse_args(arguments)
-    found, errors = list_checkpoints(options.folder)
+    return finish(lambda: draw_maps(parser, options.names, options.checkpoints))
+
+
+def draw_maps(parser: argparse.ArgumentParser, names: list[str], folder: Path) -> int:
+    found, errors = list_checkpoints(folder)
     for error in errors:
         print(error, file=sys.stderr)
     cards = [card for card in found if card.data == "mnist"]
-    if not (cards or options.names):
-        print(f"There is no checkpoint of MNIST in {options.folder}.", file=sys.stderr)
-        return 1
-    names = options.names or [card.name for card in cards if is_lacking(card, options.folder)]
+    if not (cards or names):
+        raise CommandError(f"There is no checkpoint of MNIST in {folder}.")
+    names = names or [card.name for card in cards if is_lacking(card, folder)]
     if not names:
         print("Every checkpoint has its map.")
         return 0
-    try:
-        models = [load_checkpoint(name, options.folder) for name in names]
-        if strange := [card.name for _, card in models if card.data != "mnist"]:
-            print(f"A map is one of MNIST, which {', '.join(strange)} was not trained on.", file=sys.stderr)
-            return 1
-        train, test = load_mnist("train"), load_mnist("test")
-        for model, card in models:
-            path = save_landscape(explore(model, train, test), card, options.folder)
-            print(f"{path.name}: {len(test.labels):,} images, {path.stat().st_size / 1000:.0f} KB", flush=True)
-    except (CheckpointError, DataUnavailable) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The map cannot be written: {error.strerror}.", file=sys.stderr)
-        return 1
+    classifiers = [load_classifier(parser, name, folder) for name in names]
+    if strange := [each.card.name for each in classifiers if each.card.data != "mnist"]:
+        raise CommandError(f"A map is one of MNIST, which {', '.join(strange)} was not trained on.")
+    train, test = load_mnist("train"), load_mnist("test")
+    for classifier in classifiers:
+        landscape = explore(classifier.model, train, test)
+        try:
+            path = save_landscape(landscape, classifier.card, folder)
+        except OSError as error:
+            raise CommandError(f"The map cannot be written: {error.strerror}.") from None
+        print(f"{path.name}: {len(test.labels):,} images, {path.stat().st_size / 1000:.0f} KB", flush=True)
     return 0
 
 

@@ -5,6 +5,7 @@ the pipeline, as all ink does. `python -m mnist_core.pen --sheet FILE.png` draws
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_core.architectures import DIGITS, SIDE
+from mnist_core.command import CommandError, finish
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
 from mnist_core.preprocess import Pipeline, crop, scale
 from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, render, soften
@@ -437,14 +439,22 @@ def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
     return paper
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_core.pen", description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
     place = parser.parse_args().sheet
     if place.suffix.lower() != ".png" or place.is_dir() or not place.parent.is_dir():
         parser.error(f"{place} is not a place for a PNG file.")
-    sheet().save(place, optimize=True)
+
+    def command() -> int:
+        try:
+            sheet().save(place, optimize=True)
+        except OSError as error:
+            raise CommandError(f"{place} cannot be written: {error.strerror}.") from None
+        return 0
+
+    return finish(command)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,6 +23,8 @@ from mnist_core.architectures import build
 from mnist_core.augment import Augmentation
 
 MOST_WRITTEN = 1_000_000  # images, of 784 bytes, that our own pen is asked for
+MOST = dict.fromkeys(("written", "others", "scanned"), MOST_WRITTEN)
+MOST |= {"learning_rate": 1e3, "alone": 1, "average": math.nextafter(1, 0)}
 
 
 @dataclass(frozen=True)
@@ -103,24 +105,33 @@ def read_recipe(text: str) -> Recipe:
         bent = {name: None if limits is None else Augmentation(**limits) for name, limits in changes.items()}
         recipe = Recipe(**found | bent)
         build(recipe.architecture, **recipe.arguments)
-        counts = (recipe.epochs, recipe.batch_size, recipe.seed, recipe.written, recipe.others, recipe.scanned)
-        if text := next((count for count in (*counts, recipe.learning_rate) if isinstance(count, str)), ""):
-            raise ValueError(f"{text!r} is text, not a number")
-        for count in counts[:2]:
-            at_least_one(str(count))
-        for count in counts[2:]:
-            not_negative(str(count))
-        numbers = [recipe.weight_decay, recipe.keep, recipe.second_peak]
-        numbers += [limit for changes in bent.values() if changes for limit in asdict(changes).values()]
-        bounded = all(0 <= number < math.inf for number in numbers) and positive(str(recipe.learning_rate)) <= 1e3
-        bounded = bounded and max(recipe.written, recipe.others, recipe.scanned) <= MOST_WRITTEN
-        if not (bounded and 0 <= recipe.alone <= 1 and 0 <= recipe.average < 1):
-            raise ValueError("a number is out of bounds")
+        _ensure_numbers(recipe)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{place} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
         raise argparse.ArgumentTypeError(f"{place} is no recipe: {error}") from None
     return recipe
+
+
+def _ensure_numbers(recipe: Recipe) -> None:
+    """Raises a ValueError, with the name of the field, at a number that no training could begin or end with."""
+    numbers = [(entry.name, getattr(recipe, entry.name), entry.type) for entry in fields(recipe)]
+    for part, changes in (("augmentation", recipe.augmentation), ("joined", recipe.joined)):
+        numbers += [(f"{part}, {name}", limit, float) for name, limit in asdict(changes).items()] if changes else []
+    for name, number, kind in numbers:
+        if kind not in (int, float):
+            continue
+        try:
+            if not isinstance(number, int | float):
+                raise ValueError(f"{number!r} is {'text, ' * isinstance(number, str)}not a number")
+            if kind is int:
+                (at_least_one if name in ("epochs", "batch_size") else not_negative)(str(number))
+            elif name == "learning_rate":
+                positive(str(number))
+            if not (0 <= number < math.inf and number <= MOST.get(name, math.inf)):
+                raise ValueError(f"{number} is out of bounds")
+        except (ValueError, argparse.ArgumentTypeError) as error:
+            raise ValueError(f"{name}: {error}") from None
 
 
 def at_least_one(text: str) -> int:

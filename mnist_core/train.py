@@ -40,7 +40,7 @@ from mnist_core.checkpoints import (
     write_atomically,
 )
 from mnist_core.classifier import infer
-from mnist_core.command import NOBODY_READS, STOPPED, discard_output
+from mnist_core.command import NOBODY_READS, STOPPED, discard_output, finish
 from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.preprocess import to_images, to_tensor
@@ -273,7 +273,7 @@ def _score(model: nn.Module, split: Labelled) -> tuple:
     return accuracy(evaluate(split.labels, logits)), logits
 
 
-def finish(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
+def shipped(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
     """What is shipped of a finished run, and where it stops being sure: all from validation images alone."""
     recipe, model, arguments = run.recipe, run.learned, run.recipe.arguments
     if isinstance(model, HouseNet):
@@ -300,7 +300,7 @@ def finish(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
 def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
     """Score the finished run, once on the test set, and write its checkpoint."""
     device = next(run.model.parameters()).device
-    model, arguments, limits = finish(run, splits)
+    model, arguments, limits = shipped(run, splits)
     validation, _ = _score(model, splits.validation)
     test, logits = _score(model, splits.test)
     card = Card(
@@ -533,8 +533,8 @@ def train(options: argparse.Namespace) -> Card | None:
     return card
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parse_arguments(arguments)
+def train_or_tell(options: argparse.Namespace) -> int:
+    """The exit status; what stops a run leaves something to go on from, and says so."""
     speaks = os.environ.get("LOCAL_RANK", "0") == "0"  # one voice a machine
     try:
         train(options)
@@ -553,6 +553,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    return finish(lambda: train_or_tell(options))
 
 
 if __name__ == "__main__":

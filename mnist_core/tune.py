@@ -17,10 +17,12 @@ import inspect
 import json
 import os
 import platform
+import signal
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -33,8 +35,9 @@ from tqdm import tqdm
 
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
-from mnist_core.checkpoints import CheckpointError, ensure_name, write_atomically
-from mnist_core.data import ROOT, DataUnavailable, Labelled, Splits, load_splits
+from mnist_core.checkpoints import ensure_name, write_atomically
+from mnist_core.command import STOPPED, CommandError, finish
+from mnist_core.data import ROOT, Labelled, Splits, load_splits
 from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative
 from mnist_core.studies import STUDIES, Study, StudyError, save_study
 from mnist_core.train import Run, TrainingError, choose_device, fit
@@ -345,8 +348,15 @@ def load_part(data: str, images: int | None) -> Splits:
     return Splits(train, splits.validation, Labelled(splits.test.images[:0], splits.test.labels[:0]))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parse_arguments(arguments)
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"Cannot write to {folder}: {error.strerror}. Choose another --out.") from None
+
+
+def tune(options: argparse.Namespace) -> int:
     if not find_spec("optuna"):
         print("The search needs Optuna: pip install -r requirements-tune.txt brings it.", file=sys.stderr)
         return 1
@@ -356,7 +366,8 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     try:
         ensure_name(options.name)
-        options.out.mkdir(parents=True, exist_ok=True)
+        with writing_to(options.out):
+            options.out.mkdir(parents=True, exist_ok=True)
         if options.storage == f"sqlite:///{DATABASE}":
             DATABASE.parent.mkdir(parents=True, exist_ok=True)
         search = open_search(options)
@@ -366,22 +377,24 @@ def main(arguments: list[str] | None = None) -> int:
             reasons = [trial.user_attrs.get("reason") for trial in search.get_trials(deepcopy=False)]
             told = next(filter(None, reasons), "Try more --trials.")
             raise StudyError(f"No trial came to its end, so there is no winner. {told}")
-        path = save_study(study, options.out)
-        recipe = path.with_name(f"{options.name}.recipe.json")
-        write_atomically(recipe, (json.dumps(asdict(winner(study)), indent=1) + "\n").encode())
+        with writing_to(options.out):
+            path = save_study(study, options.out)
+            recipe = path.with_name(f"{options.name}.recipe.json")
+            write_atomically(recipe, (json.dumps(asdict(winner(study)), indent=1) + "\n").encode())
     except KeyboardInterrupt:
         print("\nStopped. The trials that were done are kept; the same command goes on.", file=sys.stderr)
-        return 130
-    except (StudyError, DataUnavailable, CheckpointError, TrainingError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"Cannot write to {options.out}: {error.strerror}. Choose another --out.", file=sys.stderr)
-        return 1
+        return STOPPED + signal.SIGINT
+    except (StudyError, TrainingError) as error:
+        raise CommandError(str(error)) from None
     best = study.best
     print(f"{_in_words(search)}\n" + "   ".join(f"{name} {best[name]:g}" for name in study.knobs))
     print(f"written: {path.name} and {recipe.name} in {options.out}")
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    return finish(lambda: tune(options))
 
 
 if __name__ == "__main__":

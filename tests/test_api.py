@@ -380,6 +380,28 @@ def test_a_picture_that_cannot_be_read_spoils_no_other_of_its_batch(slow):
     assert blank.verdict == "blank"
 
 
+def test_two_models_that_are_asked_in_one_batch_each_answer_for_themselves(slow, save_untrained, tmp_path):
+    card, classifier = slow
+    other = save_untrained("second", "simple_cnn")
+    models = {"first": classifier, "second": DigitClassifier.load("second", tmp_path)}
+    desk = Desk(lambda card: models[card.name], threads=1)
+
+    async def ask():
+        busy = asyncio.ensure_future(desk.ask(card, SEVEN))
+        await asyncio.to_thread(wait_until, lambda: classifier.asked)
+        batch = [asyncio.ensure_future(desk.ask(asked, SEVEN)) for asked in (card, other, card)]
+        await asyncio.to_thread(wait_until, lambda: desk.jobs.qsize() == len(batch))
+        classifier.go.set()
+        return await asyncio.gather(busy, *batch)
+
+    _, *answers = run(ask())
+    assert classifier.asked == [1, 2]
+    first, second = (DigitClassifier.load(name, tmp_path).predict(SEVEN).probabilities for name in models)
+    assert np.abs(first - second).max() > 1e-3
+    for answer, expected in zip(answers, (first, second, first), strict=True):
+        np.testing.assert_allclose(answer.probabilities, expected, atol=1e-6)
+
+
 def test_a_body_that_does_not_arrive_is_given_up_and_nothing_is_held(serve, save_untrained, monkeypatch):
     monkeypatch.setattr(api, "PATIENCE", 0.2)
     desk = Desk(lambda card: None, threads=1)

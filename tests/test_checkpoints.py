@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mnist_core import checkpoints
 from mnist_core.architectures import ARCHITECTURES, build, parameter_count
 from mnist_core.checkpoints import (
     CHECKPOINTS,
@@ -94,8 +96,15 @@ def test_checkpoints_are_listed_in_the_order_of_preference_and_then_by_name(save
 def test_no_checkpoints_are_no_error_until_one_is_asked_for(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     assert list_checkpoints(tmp_path / folder) == ([], [])
-    with pytest.raises(CheckpointError, match="Train one: python -m mnist_core.train --architecture mlp"):
+    told = f"There is no checkpoint in {tmp_path / folder}. Train one: python -m mnist_core.train --architecture mlp."
+    with pytest.raises(CheckpointError, match=re.escape(told)):
         DigitClassifier.load(folder=tmp_path / folder)
+
+
+def test_where_the_house_has_no_checkpoint_its_folder_is_not_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "CHECKPOINTS", tmp_path)
+    with pytest.raises(CheckpointError, match=r"^There is no checkpoint\. Train one"):
+        checkpoints.preferred_checkpoint(tmp_path)
 
 
 # Bad ones ----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 LINES = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
 SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))]
-COMMANDS = sorted({line.partition(" -m ")[2] for line in LINES + SPANS if re.search(r"python.* -m \w+\.\w+", line)})
+STARTED = [line for line in LINES + SPANS if re.search(r"(python|torchrun).* -m \w+\.\w+", line)]
+COMMANDS = sorted({line.partition(" -m ")[2] for line in STARTED})
 
 
 def test_the_two_setup_lines_stand_as_one_line_each():

@@ -417,6 +417,8 @@ def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):
         assert told in capsys.readouterr().err
     for wrong in (
         ["nix"],
+        [""],
+        ["small", ""],
         ["small", "--mistakes", "-1"],
         ["small", "--data", "x"],
         ["small", "folder", "--data", "mnist"],

@@ -1,5 +1,7 @@
 """The figures that are shipped are those of MNIST, and they are computed as numpy and scikit-learn would."""
 
+import errno
+import signal
 from dataclasses import fields
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
+from mnist_core import figures as room
 from mnist_core.checkpoints import list_checkpoints
 from mnist_core.data import Labelled, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.figures import (
@@ -17,6 +20,7 @@ from mnist_core.figures import (
     ends,
     load_averages,
     load_figures,
+    main,
     main_axes,
     portray,
     save_figures,
@@ -100,6 +104,48 @@ def test_figures_come_back_from_disk(scans, tmp_path):
         else:
             assert one == other
     assert figures.histograms.sum(axis=(0, 3))[0].sum() == 900 * len(MEASURES)
+
+
+def test_the_command_tells_which_models_there_are_where_it_is_given_another(save_untrained, tmp_path, capsys):
+    save_untrained("small")
+    with pytest.raises(SystemExit) as end:
+        main(["--model", "nix", "--checkpoints", str(tmp_path)])
+    assert end.value.code == 2
+    assert "There is no model called 'nix'; there are small." in capsys.readouterr().err
+
+
+@pytest.fixture
+def quick_command(save_untrained, scans, tmp_path, monkeypatch) -> list[str]:
+    """Arguments of a command whose MNIST is the scans and whose files are not the shipped ones."""
+    save_untrained("small")
+    halves = {"train": Labelled(*(part[:900] for part in scans)), "test": Labelled(*(part[900:] for part in scans))}
+    monkeypatch.setattr(room, "load_mnist", halves.get)
+    monkeypatch.setattr(room, "AVERAGES", tmp_path / "averages.npz")
+    monkeypatch.setattr(room, "FIGURES", tmp_path / "figures.npz")
+    monkeypatch.setattr(save_figures, "__defaults__", (tmp_path / "figures.npz",))
+    return ["--model", "small", "--checkpoints", str(tmp_path)]
+
+
+def test_the_command_writes_both_files_in_the_space_of_its_model(quick_command, tmp_path, capsys):
+    assert main(quick_command) == 0
+    assert load_figures(tmp_path / "figures.npz").network == "small"
+    assert load_averages(tmp_path / "averages.npz").shape == (10, 28, 28)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_full_disk_and_ctrl_c_end_the_command_without_a_traceback(quick_command, monkeypatch, capsys):
+    def stop(error: BaseException):
+        def stopped(*_, **__):
+            raise error
+
+        return stopped
+
+    monkeypatch.setattr(np, "savez_compressed", stop(OSError(errno.ENOSPC, "No space left on device")))
+    assert main(quick_command) == 1
+    assert capsys.readouterr().err == "The figures cannot be written: No space left on device.\n"
+    monkeypatch.setattr(room, "portray", stop(KeyboardInterrupt()))
+    assert main(quick_command) == 128 + signal.SIGINT
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_shipped_averages_are_ten_images():

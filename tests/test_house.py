@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"tune", "predict", "figures"},
     {"train", "api", "export", "explain", "neighbours"},
-    {"evaluate"},
+    {"evaluate", "pen"},
     {"command"},
-    {"classifier", "vary", "labelled", "pen"},
+    {"classifier", "vary", "labelled"},
     {"verdicts", "pictures", "studies", "measure", "recipes"},
     {"checkpoints", "preprocess", "data", "augment", "strokes", "forms", "reviews"},
     {"paper", "openapi"},

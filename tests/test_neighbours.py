@@ -1,6 +1,7 @@
 """Maps and neighbours: what is nearest is scikit-learn's, and a map belongs to its weights and to no others."""
 
 import errno
+import signal
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_the_command_passes_over_models_of_other_digits_and_tells_of_broken_ones
     monkeypatch.setattr(neighbours, "load_mnist", lambda half: pytest.fail("there is nothing to compute"))
     save_untrained("small")
     (tmp_path / "broken.json").write_text("{")
-    assert main(["--folder", str(tmp_path)]) == 1
+    assert main(["--checkpoints", str(tmp_path)]) == 1
     told = capsys.readouterr().err.splitlines()
     assert told == ["broken.safetensors is missing.", f"There is no checkpoint of MNIST in {tmp_path}."]
 
@@ -101,14 +102,14 @@ def test_the_command_computes_what_is_lacking_and_nothing_twice(save_untrained, 
     save_untrained("small")
     card_file = tmp_path / "small.json"
     card_file.write_text(card_file.read_text().replace("made up", "mnist"))
-    assert main(["--folder", str(tmp_path)]) == 0
+    assert main(["--checkpoints", str(tmp_path)]) == 0
     assert "small.map.npz: 50 images" in capsys.readouterr().out
     (card,), _ = list_checkpoints(tmp_path)
     found = load_landscape(card, tmp_path)
     np.testing.assert_array_equal(found.labels, pictures[0].labels[found.neighbours])
-    assert main(["--folder", str(tmp_path)]) == 0
+    assert main(["--checkpoints", str(tmp_path)]) == 0
     assert "Every checkpoint has its map" in capsys.readouterr().out
-    assert main(["--folder", str(tmp_path / "nowhere")]) == 1
+    assert main(["--checkpoints", str(tmp_path / "nowhere")]) == 1
     assert "no checkpoint of MNIST" in capsys.readouterr().err
 
 
@@ -120,7 +121,7 @@ def test_the_command_refuses_what_was_trained_on_other_digits_and_tells_of_a_ful
     card_file = tmp_path / "mine.json"
     card_file.write_text(card_file.read_text().replace("made up", "mnist"))
     monkeypatch.setattr(neighbours, "load_mnist", lambda half: pytest.fail("MNIST is not needed for a refusal"))
-    assert main(["small", "mine", "--folder", str(tmp_path)]) == 1
+    assert main(["small", "mine", "--checkpoints", str(tmp_path)]) == 1
     assert "which small was not trained on" in capsys.readouterr().err
     monkeypatch.setattr(neighbours, "load_mnist", lambda half: None)
     monkeypatch.setattr(neighbours, "explore", lambda *_: None)
@@ -129,5 +130,22 @@ def test_the_command_refuses_what_was_trained_on_other_digits_and_tells_of_a_ful
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(neighbours, "save_landscape", full)
-    assert main(["mine", "--folder", str(tmp_path)]) == 1
+    assert main(["mine", "--checkpoints", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "The map cannot be written: No space left on device.\n"
+
+
+def test_the_command_tells_which_models_there_are_where_it_is_given_another(save_untrained, tmp_path, capsys):
+    save_untrained("small")
+    with pytest.raises(SystemExit) as end:
+        main(["nix", "--checkpoints", str(tmp_path)])
+    assert end.value.code == 2
+    assert "There is no model called 'nix'; there are small." in capsys.readouterr().err
+
+
+def test_a_command_that_is_stopped_ends_quietly(tmp_path, monkeypatch, capsys):
+    def stop(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(neighbours, "list_checkpoints", stop)
+    assert main(["--checkpoints", str(tmp_path)]) == 128 + signal.SIGINT
+    assert capsys.readouterr() == ("", "")

@@ -1,6 +1,7 @@
 """Holds the pen of our own: it follows from its seed, knows all its forms, and a model trained on MNIST reads it."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_the_sheet_has_a_row_for_every_form_and_kind(tmp_path, monkeypatch):
     assert len(np.unique(np.asarray(sheet(samples=1, panels=2)))) > 100
     monkeypatch.setattr(pen, "sheet", lambda: sheet(samples=1, panels=4))
     monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / "sheet.png")])
-    pen.main()
+    assert pen.main() == 0
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
@@ -149,3 +150,18 @@ def test_a_place_for_the_sheet_that_is_none_is_told_before_anything_is_drawn(tmp
         pen.main()
     assert end.value.code == 2
     assert "is not a place for a PNG file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [(KeyboardInterrupt(), 130, ""), (OSError(28, "No space left on device"), 1, "cannot be written: No space left")],
+    ids=["Ctrl-C", "full disk"],
+)
+def test_a_sheet_that_is_not_finished_ends_without_a_traceback(tmp_path, monkeypatch, capsys, error, status, told):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr(pen, "sheet", lambda: SimpleNamespace(save=stop))
+    monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / "sheet.png")])
+    assert pen.main() == status
+    assert told in capsys.readouterr().err

@@ -193,6 +193,7 @@ def test_what_is_not_there_is_told_and_the_rest_goes_on(ask, pictures, tmp_path)
         (["x.png", "--top", "0"], "from 1 to 10"),
         (["x.png", "--top", "two"], "from 1 to 10"),
         (["x.png", "--json", "--csv"], "not allowed with"),
+        (["x.png", "--model", ""], "no model called ''; there are small"),
         (["x.png", "--model", "nix"], "no model called 'nix'; there are small"),
         (["x.png", "--model", "../small"], "no model called"),
     ],

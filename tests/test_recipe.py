@@ -9,11 +9,12 @@ import torch
 
 from mnist_core import train
 from mnist_core.architectures import build
-from mnist_core.classifier import infer
+from mnist_core.checkpoints import load_answers
+from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.data import Labelled, Splits, load_embedded_digits
 from mnist_core.pen import coarse_scan, written_digits
 from mnist_core.recipes import Recipe
-from mnist_core.train import Run, fit, with_own_pen
+from mnist_core.train import Run, fit, save_result, with_own_pen
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,26 @@ def test_a_resumed_run_still_has_its_teacher(data, tmp_path):
         list(fit(resumed, splits))
         for name, tensor in whole.learned.state_dict().items():
             assert torch.equal(resumed.learned.state_dict()[name], tensor), (epoch, name)
+
+
+def test_what_is_shipped_of_the_house_is_its_average_folded_with_temperature_and_limits(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "HELD_WRITTEN", 100)
+    recipe = Recipe("house", epochs=2, batch_size=50, written=50, others=50, average=0.9, alone=0.5)
+    run = Run.start(recipe, "embedded", torch.device("cpu"))
+    list(fit(run, splits_of(data)))
+    averaged = infer(run.learned, train.to_tensor(data.images))
+    card = save_result(run, splits_of(data), "mine", tmp_path)
+    assert (card.arguments, card.history) == ({"folded": True}, run.history)
+    assert card.limits.temperature != 1
+    classifier = DigitClassifier.load("mine", tmp_path)
+    assert classifier.card == card
+    expected = averaged / card.limits.temperature
+    np.testing.assert_allclose(infer(classifier.model, train.to_tensor(data.images)), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(load_answers(card, tmp_path)[1], expected, rtol=1e-3, atol=1e-4)
+    means = [name for name, _ in run.learned.named_buffers() if name.endswith("running_mean")]
+    assert len(means) == 5
+    for name in means:
+        mean = run.learned.get_buffer(name)
+        assert mean.any(), "it never moved"
+        assert (mean != run.model.get_buffer(name)).any(), "the last one, not their average"
+    assert (infer(run.model, train.to_tensor(data.images)) != averaged).any(), "the last weights, not their average"

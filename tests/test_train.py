@@ -125,6 +125,15 @@ def test_a_run_whose_reader_has_gone_stops_with_a_sentence_and_can_be_resumed(tm
     assert (tmp_path / "mlp.resume.safetensors").is_file()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_run_whose_lines_cannot_be_written_ends_with_a_sentence(tmp_path):
+    call = [sys.executable, "-m", "mnist_core.train", *QUICK, "--epochs", "2", "--out", str(tmp_path)]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(call, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    told = "The answers cannot be written: No space left on device.\n"
+    assert (run.returncode, run.stderr) == (1, told)
+
+
 def test_a_resumed_run_goes_on_after_the_last_whole_epoch(story):
     out, _, status = story.killed
     assert status == -signal.SIGKILL

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from mnist_core import tune
 from mnist_core.architectures import ARCHITECTURES, build
+from mnist_core.command import NOBODY_READS
 from mnist_core.data import Labelled, Splits
 from mnist_core.recipes import RECIPES, Recipe
 from mnist_core.studies import STUDIES, Study, StudyError, list_studies, load_study, save_study
@@ -103,22 +104,61 @@ def test_training_takes_the_recipe_as_it_was_written(study, tmp_path):
         ('{"architecture": "mlp", "epochs": 3, "augmentation": {"blur": 1}}', "asks for what no recipe has: blur"),
         ('{"architecture": "transformer", "epochs": 3}', "transformer"),
         ('{"architecture": "mlp", "epochs": 3, "arguments": {"depth": 2}}', "depth"),
-        ('{"architecture": "mlp", "epochs": 0}', "'0' is not a whole number"),
-        ('{"architecture": "mlp", "epochs": 3, "learning_rate": "fast"}', "'fast' is text, not a number"),
-        ('{"architecture": "mlp", "epochs": "3"}', "'3' is text, not a number"),
-        ('{"architecture": "mlp", "epochs": 3, "weight_decay": -1}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "average": 1.5}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "alone": 2}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "keep": -1}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "written": 1000000000000}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "others": 1000001}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "scanned": 1000001}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "augmentation": {"rotation": -1}}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "joined": {"rotation": -1}}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "learning_rate": 1001}', "out of bounds"),
-        ('{"architecture": "mlp", "epochs": 3, "learning_rate": 1e31}', "far too large"),
-        ('{"architecture": "mlp", "epochs": 3, "written": -5}', "'-5' is not a whole number"),
-        ('{"architecture": "mlp", "epochs": 3, "others": 2.5}', "'2.5' is not a whole number"),
+        ('{"architecture": "mlp", "epochs": 0}', "mine.json is no recipe: epochs: '0' is not a whole number"),
+        (
+            '{"architecture": "mlp", "epochs": 3, "learning_rate": "fast"}',
+            "learning_rate: 'fast' is text, not a number",
+        ),
+        ('{"architecture": "mlp", "epochs": "3"}', "epochs: '3' is text, not a number"),
+        (
+            '{"architecture": "mlp", "epochs": 3, "weight_decay": -1}',
+            "weight_decay: -1 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "average": 1.5}',
+            "average: 1.5 is out of bounds",
+        ),
+        ('{"architecture": "mlp", "epochs": 3, "alone": 2}', "alone: 2 is out of bounds"),
+        ('{"architecture": "mlp", "epochs": 3, "keep": -1}', "keep: -1 is out of bounds"),
+        (
+            '{"architecture": "mlp", "epochs": 3, "written": 1000000000000}',
+            "written: 1000000000000 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "others": 1000001}',
+            "others: 1000001 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "scanned": 1000001}',
+            "scanned: 1000001 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "augmentation": {"rotation": -1}}',
+            "augmentation, rotation: -1 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "joined": {"rotation": -1}}',
+            "joined, rotation: -1 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "learning_rate": 1001}',
+            "learning_rate: 1001 is out of bounds",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "learning_rate": 1e31}',
+            "learning_rate: '1e+31' is not a number above 0, or far too large",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "written": -5}',
+            "written: '-5' is not a whole number",
+        ),
+        (
+            '{"architecture": "mlp", "epochs": 3, "others": 2.5}',
+            "others: '2.5' is not a whole number",
+        ),
+        ('{"architecture": "mlp", "epochs": 3, "keep": "x"}', "keep: 'x' is text, not a number"),
+        ('{"architecture": "mlp", "epochs": 3, "alone": null}', "alone: None is not a number"),
+        ('{"architecture": "mlp", "epochs": 3, "keep": NaN}', "keep: nan is out of bounds"),
     ],
 )
 def test_what_is_no_recipe_is_told_in_a_sentence(tmp_path, capsys, content, told):
@@ -137,6 +177,22 @@ def test_a_study_comes_back_from_disk_and_a_broken_one_is_told(study, tmp_path):
     studies, broken = list_studies(tmp_path)
     assert studies == [study]
     assert broken == ["broken.json does not hold the figures of a study."]
+
+
+def test_a_reader_who_has_gone_is_not_told_as_a_folder_that_cannot_be_written_to(tmp_path):
+    place = ["--storage", f"sqlite:///{tmp_path / 'db'}", "--out", str(tmp_path)]
+    call = [*COMMAND, "--architecture", "mlp", "--data", "embedded", "--trials", "1", "--epochs", "1", *place]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        command.stdout.close()
+        assert command.stderr.read() == ""
+        assert command.wait(60) == NOBODY_READS
+
+
+def test_a_folder_for_the_results_that_is_a_file_is_told(tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    place = ["--storage", f"sqlite:///{tmp_path / 'db'}", "--out", str(tmp_path / "taken")]
+    assert main(["--architecture", "mlp", "--data", "embedded", *place]) == 1
+    assert capsys.readouterr().err == f"Cannot write to {tmp_path / 'taken'}: File exists. Choose another --out.\n"
 
 
 def test_a_recipe_that_is_not_there_is_told_without_its_folder(tmp_path, capsys):
