@@ -32,8 +32,9 @@ def without_table(picture: np.ndarray) -> tuple[np.ndarray, bool]:
     edges = next((edges for level in _levels(small) if (edges := _find_sheet(small, small > level)) is not None), None)
     if edges is None:
         return picture, False
-    # Ink is rarer than paper in every neighbourhood, so that the median is paper.
-    paper = ndimage.median_filter(small, 21, mode="nearest")[_nearest(_within(edges, small.shape, 4 * STEP))]
+    # Ink is rarer than paper in every neighbourhood, so that the median is paper; every second pixel tells as much.
+    inside = _within(edges, small.shape, 4 * STEP)[::2, ::2]
+    paper = ndimage.median_filter(small[::2, ::2], 11, mode="nearest")[_nearest(inside)]
     on_sheet, paper = (
         np.asarray(Image.fromarray(np.float32(part)).resize(picture.shape[::-1], Image.Resampling.BILINEAR))
         for part in (_within(edges, small.shape, STEP), paper)
