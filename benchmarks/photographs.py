@@ -113,9 +113,8 @@ def _on_table(picture: np.ndarray, rng: np.random.Generator, table: tuple, turn:
     middle = SIDE / 2 - 0.5
     offset = middle - matrix @ (middle + rng.uniform(-0.05, 0.05, 2) * SIDE)
     lies = ndimage.affine_transform(np.ones((SIDE, SIDE)), matrix, offset, order=1)[..., None]
-    paper = [
-        ndimage.affine_transform(colour, matrix, offset, order=1, mode="nearest") for colour in picture.T.swapaxes(1, 2)
-    ]
+    colours = np.moveaxis(picture, -1, 0)
+    paper = [ndimage.affine_transform(colour, matrix, offset, order=1, mode="nearest") for colour in colours]
     return wood * (1 - lies) + np.stack(paper, axis=-1) * lies
 
 

@@ -184,8 +184,8 @@ STAGES = (
     Stage(
         "background",
         background,
-        "Takes away the table under the paper, uneven light, the paper's grain, ruled lines and a printed frame; "
-        "a clean canvas passes unchanged.",
+        "Takes away the table under the paper, uneven light, the paper's grain, ruled lines and a frame; "
+        "a clean canvas without lines or a frame passes unchanged.",
         "The network has never seen paper and would take its shadows for ink.",
         {"softness": 0.5},
         {"softness": (0.01, 1)},
