@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from mnist_core.checkpoints import list_checkpoints, load_answers
 from mnist_core.evaluate import confused_pairs, confusion_matrix, evaluate
 from pages.parts.charts import confusion_chart
-from tests.browser.serving import FLAGS, find_chromium, serve
+from tests.browser.serving import FLAGS, find_chromium, resident, serve
 from tests.browser.visitor import DESKTOP
 
 BARE = """
@@ -76,11 +76,6 @@ def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
-def megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
-
-
 def report(what: str, times: dict[str, list[float]]) -> None:
     print(f"{what:24}  median ms     p95 ms   ({len(times['bare page'])} times each)")
     for name, waited in times.items():
@@ -126,7 +121,7 @@ def weigh_visitors(browser: Browser, lab: str, server: int, names: list[str], vi
             page.goto(f"{lab}/errors?model={name}")
             page.wait_for_function(DRAWN)
             page.wait_for_timeout(800)
-        weights.append(megabytes(server))
+        weights.append(resident(server))
         print(f"visitor {number + 1:>2} on {len(names)} checkpoints: {weights[-1]:.0f} MB", flush=True)
     print(f"growth a visitor: {(weights[-1] - weights[0]) / max(1, visitors - 1):.1f} MB")
 

@@ -32,7 +32,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from mnist_core.strokes import place, render
-from tests.browser.serving import serve, start
+from tests.browser.serving import resident, serve, start
+from tests.inks import SEVEN_STROKES
 
 FLASK = """
 import sys
@@ -55,7 +56,7 @@ app.run(port=int(sys.argv[1]))
 
 
 def seven(number: int) -> list:
-    return place([[(0, 0), (60, 0), (20, 90)]], 120 + 10 * (number % 10), (140, 140))
+    return place(SEVEN_STROKES, 120 + 10 * (number % 10), (140, 140))
 
 
 @cache
@@ -193,12 +194,6 @@ async def until_answered(socket: ClientConnection) -> AsyncIterator[ForwardMsg]:
         if answer.WhichOneof("type") == "script_finished":
             return
         yield answer
-
-
-def resident(pid: int) -> float:
-    """Megabytes of memory that a process has."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def serve_lab():

@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 
 from mnist_core.strokes import place, render
+from tests.inks import ONE_STROKES, SEVEN_STROKES
 
 FORMS = {
-    "seven": [[(0, 0), (60, 0), (20, 90)]],
-    "one": [[(0, 0), (2, 90)]],
+    "seven": SEVEN_STROKES,
+    "one": ONE_STROKES,
     "three": [[(0, 2), (4, 0), (8, 3), (4, 7), (8, 11), (4, 15), (0, 13)]],
 }
 

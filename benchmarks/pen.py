@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_core.strokes import CANVAS_SIDE, Strokes, place
+from mnist_core.strokes import CANVAS_SIDE, Strokes, place_within
 
 WIDTHS = (8, 12, 16, 20, 24, 28)
 SIZES = (0.35, 0.85)  # of the canvas
@@ -68,14 +68,4 @@ def form(digit: PenDigit) -> str:
 
 def place_anywhere(strokes: Strokes, rng: np.random.Generator, width: float) -> list[np.ndarray]:
     """35 to 85 % of the canvas, wherever the whole stroke of that width stays on it."""
-    return place_at(strokes, rng.uniform(*SIZES), tuple(rng.random(2)), width)
-
-
-def place_at(strokes: Strokes, share: float, where: tuple[float, float], width: float) -> list[np.ndarray]:
-    """`share` of the canvas; (0, 0) is as far up and left as it goes, (1, 1) down and right."""
-    size = share * CANVAS_SIDE
-    points = np.concatenate([np.asarray(stroke, dtype=float) for stroke in strokes])
-    extent = np.ptp(points, axis=0)
-    reach = extent * size / max(extent.max(), 1e-9) / 2 + width / 2
-    low, high = reach, np.maximum(CANVAS_SIDE - reach, reach)
-    return place(strokes, size, tuple(low + np.asarray(where) * (high - low)))
+    return place_within(strokes, rng.uniform(*SIZES) * CANVAS_SIDE, tuple(rng.random(2)), width)

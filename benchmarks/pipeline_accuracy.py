@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, place_at, read_pen_digits
+from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
 from benchmarks.tables import Tables, percent
 from mnist_core.architectures import SIDE
@@ -32,7 +32,7 @@ from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_checkpoin
 from mnist_core.classifier import infer
 from mnist_core.data import load_mnist
 from mnist_core.preprocess import BOXED, NAIVE, Pipeline, to_images, to_tensor
-from mnist_core.strokes import render
+from mnist_core.strokes import CANVAS_SIDE, place_within, render
 
 WAYS = {"pipeline": Pipeline(), "box centred": BOXED, "whole canvas": NAIVE}
 SIZES = (0.2, 0.35, 0.5, 0.65, 0.85, 1.0)
@@ -63,7 +63,7 @@ def from_canvas(numbered: tuple[int, PenDigit], width: float) -> np.ndarray:
 
 
 def from_place(digit: PenDigit, size: float, place: tuple[float, float], width: float = 16) -> np.ndarray:
-    return WAYS["pipeline"].run(render(place_at(digit.strokes, size, place, width), width)).image
+    return WAYS["pipeline"].run(render(place_within(digit.strokes, size * CANVAS_SIDE, place, width), width)).image
 
 
 def from_photograph(numbered: tuple[int, PenDigit], scene: str) -> np.ndarray:

@@ -17,9 +17,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.latency import open_page, time_stroke, wipe
 from mnist_core.preprocess import Pipeline
-from mnist_core.strokes import place, render
 from tests.browser.serving import FLAGS, find_chromium, serve
 from tests.browser.visitor import draw
+from tests.inks import SEVEN
 
 # The last card is written last: when its picture and its words are new, the strip is. Looking must not cost a layout.
 WATCH_STRIP = """() => {
@@ -77,8 +77,7 @@ def median_milliseconds(run, times: int = 30) -> float:
 
 
 def time_changes() -> None:
-    canvas = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
-    large = np.kron(canvas[..., 0], np.ones((6, 6), dtype=np.uint8))
+    large = np.kron(SEVEN[..., 0], np.ones((6, 6), dtype=np.uint8))
     changes = {
         "nothing before": None,
         "crop.threshold": {"crop": {"threshold": 0.2}},
@@ -89,7 +88,7 @@ def time_changes() -> None:
     print(f"\n{'changed':16}  canvas of 280   picture of 1,680   (median ms of 30)")
     for name, change in changes.items():
         cells = []
-        for ink in (canvas, large):
+        for ink in (SEVEN, large):
             before = Pipeline().run(ink) if change else None
             cells.append(median_milliseconds(lambda i=ink, b=before, c=change: Pipeline(**(c or {})).run(i, before=b)))
         print(f"{name:16}  {cells[0]:13.2f}   {cells[1]:16.2f}")

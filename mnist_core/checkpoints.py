@@ -155,8 +155,8 @@ def save_checkpoint(
     card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})
     folder = Path(folder)
     write_atomically(folder / f"{card.name}.safetensors", weights)
-    with replacing(folder / f"{card.name}.answers.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(file, labels=labels.astype(np.uint8), logits=logits.astype(np.float32), sha256=card.sha256)
+    answers = {"labels": labels.astype(np.uint8), "logits": logits.astype(np.float32)}
+    save_arrays(folder / f"{card.name}.answers.npz", **answers, sha256=card.sha256)
     write_atomically(folder / f"{card.name}.json", card.to_json().encode())
     return card
 
@@ -185,16 +185,7 @@ def load_checkpoint(name: str, folder: Path = CHECKPOINTS) -> tuple[nn.Module, C
 def load_answers(card: Card, folder: Path = CHECKPOINTS) -> tuple[np.ndarray, np.ndarray]:
     """The labels of the test set and the logits that this very checkpoint gave on it, N x 10."""
     path = Path(folder) / f"{card.name}.answers.npz"
-    try:
-        # Given a path, numpy leaves the files open that are no whole archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            labels, logits, sha256 = archive["labels"], archive["logits"], str(archive["sha256"])
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name} is missing.") from None
-    except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
-        raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
-    if sha256 != card.sha256:
-        raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
+    labels, logits = load_arrays(path, card, "labels", "logits")
     if logits.shape != (card.test.total, DIGITS) or logits.dtype != np.float32:
         wanted = f"{card.test.total} x {DIGITS} numbers of float32"
         raise CheckpointError(f"{path.name} holds {logits.shape} of {logits.dtype} instead of {wanted}.")
@@ -252,6 +243,26 @@ def _read(name: str, folder: Path) -> tuple[Card, bytes]:
             f"{weights_path.name} is not the file its card describes: it was cut, altered or mixed up."
         )
     return card, weights
+
+
+def save_arrays(path: Path, **arrays: np.ndarray | str | int) -> None:
+    with replacing(path) as beside, open(beside, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_arrays(path: Path, card: Card, *names: str) -> list[np.ndarray]:
+    """What was computed with this very checkpoint and saved with the `sha256` of its weights."""
+    try:
+        # Given a path, numpy leaves the files open that are no whole archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays, sha256 = [archive[name] for name in names], str(archive["sha256"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.name} is missing.") from None
+    except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
+        raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
+    if sha256 != card.sha256:
+        raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
+    return arrays
 
 
 @contextmanager

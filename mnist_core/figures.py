@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import replacing
+from mnist_core.checkpoints import save_arrays
 from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
 from mnist_core.data import Labelled, load_mnist
 from mnist_core.measure import MEASURES, histogram, measure
@@ -64,18 +64,6 @@ def _of_each(labelled: Labelled, reduce) -> np.ndarray:
     return np.stack([reduce(own if len(own) else np.zeros_like(images[:1]), axis=0, dtype=np.float64) for own in each])
 
 
-def main_axes(images: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The average image, the axes along which images differ most (each signed so that its largest part is above 0),
-    and the share of all variance that each explains: principal component analysis."""
-    rows = to_images(images).numpy().reshape(len(images), -1)
-    middle = rows.mean(axis=0, dtype=np.float64)
-    covariance = (rows.T @ rows).astype(np.float64) / len(rows) - np.outer(middle, middle)
-    variances, axes = np.linalg.eigh(covariance)
-    axes = axes.T[::-1][:count]
-    signs = np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])
-    return middle, axes * signs[:, None], variances[::-1][:count] / variances.sum()
-
-
 def ends(features: np.ndarray, labels: np.ndarray, count: int = ENDS) -> tuple[np.ndarray, ...]:
     """For each digit its most and its least typical images with their distances to the middle of the digit."""
     rows = []
@@ -93,11 +81,8 @@ def closest_pairs(test: Labelled, train: Labelled, count: int = TWINS) -> tuple[
     """Of each digit the test images that have the nearest training image: pairs, distances (root mean square of the
     difference of a pixel, 0 to 255) and how many of all test images are a training image."""
     here, there = (half.images.reshape(len(half.images), -1).astype(np.float32) for half in (test, train))
-    found = nearest(here, there, 2)  # the nearest of long rows is told by rounding; the second may be it
-    distances = np.stack([np.sqrt(((here - there[found[:, k]]) ** 2).mean(axis=1)) for k in range(found.shape[1])])
-    best = distances.argmin(axis=0)
-    rows = np.arange(len(here))
-    twin, distance = found[rows, best], distances[best, rows]
+    (distance,), (twin,) = (found.T for found in nearest(here, there, 1))
+    distance = distance / np.sqrt(here.shape[1])
     order = np.argsort(distance, kind="stable")
     kept = np.concatenate([order[test.labels[order] == digit][:count] for digit in range(DIGITS)])
     return np.stack([kept, twin[kept]], axis=1), distance[kept], int((distance == 0).sum())
@@ -105,14 +90,10 @@ def closest_pairs(test: Labelled, train: Labelled, count: int = TWINS) -> tuple[
 
 def portray(train: Labelled, test: Labelled, features: np.ndarray, network: str) -> Figures:
     """All figures; `features` is where the network puts the training images."""
-    middle, axes, explained = main_axes(train.images)
-    images = np.concatenate([train.images, test.images])
-    places = np.concatenate(
-        [
-            (to_images(part).numpy().reshape(len(part), -1) - middle) @ axes.T
-            for part in np.array_split(images, max(1, len(images) // 5_000))
-        ]
-    )
+    from sklearn.decomposition import PCA
+
+    pixels = [to_images(half.images).flatten(1).numpy() for half in (train, test)]
+    axes = PCA(2, svd_solver="covariance_eigh").fit(pixels[0])
     tables = [measure(half.images).assign(label=half.labels) for half in (train, test)]
     counted = [
         [[histogram(table[name][table["label"] == d].to_numpy(), name) for d in range(DIGITS)] for table in tables]
@@ -123,8 +104,8 @@ def portray(train: Labelled, test: Labelled, features: np.ndarray, network: str)
     twins, twin_distances, same = closest_pairs(test, train)
     return Figures(
         labels=np.concatenate([train.labels, test.labels]),
-        places=places,
-        explained=explained,
+        places=np.concatenate([axes.transform(half) for half in pixels]),
+        explained=axes.explained_variance_ratio_,
         spreads=spread_images(train),
         histograms=np.array(counted),
         quantiles=np.stack([grouped[name].quantile(QUANTILES).unstack().to_numpy() for name in MEASURES]),
@@ -146,8 +127,7 @@ def save_figures(figures: Figures, path: Path = FIGURES) -> None:
         name: np.asarray(value).astype(kinds.get(name, np.float16)) if isinstance(value, np.ndarray) else value
         for name, value in asdict(figures).items()
     }
-    with replacing(path) as beside, open(beside, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    save_arrays(path, **arrays)
 
 
 def load_figures(path: Path = FIGURES) -> Figures:
@@ -183,8 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         averages = average_images(train)
         figures = portray(train, test, embed(classifier.model, to_tensor(train.images)), classifier.card.name)
         try:
-            with replacing(AVERAGES) as path, open(path, "wb") as file:
-                np.savez_compressed(file, averages=averages.astype(np.float16))
+            save_arrays(AVERAGES, averages=averages.astype(np.float16))
             save_figures(figures)
         except OSError as error:
             raise CommandError(f"The figures cannot be written: {error.strerror}.") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, replacing
+from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_arrays, save_arrays
 from mnist_core.classifier import infer
 from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
 from mnist_core.data import Labelled, load_mnist
@@ -38,16 +38,11 @@ def embed(model: nn.Sequential, tensors: Tensor) -> np.ndarray:
     return infer(nn.Sequential(*list(model)[:-1]), tensors)
 
 
-def nearest(points: np.ndarray, among: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
-    """For each point the rows of `among` that lie nearest to it, the nearest first."""
-    squares = (among.astype(np.float32) ** 2).sum(axis=1)
-    rows = []
-    for part in np.array_split(points.astype(np.float32), -(-len(points) // 500)):
-        distances = squares - 2 * part @ among.T  # the point's own length changes no order
-        few = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        order = np.argsort(np.take_along_axis(distances, few, axis=1), axis=1, kind="stable")
-        rows.append(np.take_along_axis(few, order, axis=1))
-    return np.concatenate(rows)
+def nearest(points: np.ndarray, among: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+    """For each point its distances to the rows of `among` that lie nearest to it, and which they are, nearest first."""
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(among).kneighbors(points)
 
 
 def project(points: np.ndarray) -> np.ndarray:
@@ -64,35 +59,27 @@ def project(points: np.ndarray) -> np.ndarray:
 def explore(model: nn.Sequential, train: Labelled, test: Labelled) -> Landscape:
     """The whole computation for one network."""
     there, here = (embed(model, to_tensor(labelled.images)) for labelled in (train, test))
-    neighbours = nearest(here, there)
+    _, neighbours = nearest(here, there)
     return Landscape(project(here), neighbours, train.labels[neighbours])
 
 
 def save_landscape(landscape: Landscape, card: Card, folder: Path = CHECKPOINTS) -> Path:
     path = Path(folder) / f"{card.name}.map.npz"
-    with replacing(path) as beside, open(beside, "wb") as file:
-        np.savez_compressed(
-            file,
-            places=landscape.places.astype(np.float16),
-            neighbours=landscape.neighbours.astype(np.uint16),
-            labels=landscape.labels.astype(np.uint8),
-            sha256=card.sha256,
-        )
+    save_arrays(
+        path,
+        places=landscape.places.astype(np.float16),
+        neighbours=landscape.neighbours.astype(np.uint16),
+        labels=landscape.labels.astype(np.uint8),
+        sha256=card.sha256,
+    )
     return path
 
 
 def load_landscape(card: Card, folder: Path = CHECKPOINTS) -> Landscape:
     path = Path(folder) / f"{card.name}.map.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            places, neighbours, labels = (archive[name] for name in ("places", "neighbours", "labels"))
-            sha256 = str(archive["sha256"])
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.name} is missing. `python -m mnist_core.neighbours` computes it.") from None
-    except Exception as error:  # zipfile, zlib and numpy each have their own way to say "broken"
-        raise CheckpointError(f"{path.name} is broken: {type(error).__name__}.") from None
-    if sha256 != card.sha256:
-        raise CheckpointError(f"{path.name} belongs to other weights than {card.name}.safetensors.")
+    if not path.exists():
+        raise CheckpointError(f"{path.name} is missing. `python -m mnist_core.neighbours` computes it.")
+    places, neighbours, labels = load_arrays(path, card, "places", "neighbours", "labels")
     shapes = (places.shape, neighbours.shape, labels.shape)
     n = card.test.total
     if shapes != ((n, 2), (n, NEIGHBOURS), (n, NEIGHBOURS)):

@@ -17,7 +17,7 @@ from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.command import CommandError, finish
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
 from mnist_core.preprocess import Pipeline, crop, scale
-from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, render, soften
+from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, place_within, render, soften
 
 CANVAS = CANVAS_SIDE // 2  # half as large as a visitor's: four times as fast, and the image is the same
 SMALL = 60  # the side of a picture that is no canvas
@@ -98,10 +98,7 @@ def draw(strokes: Strokes, rng: np.random.Generator) -> np.ndarray:
     """Somewhere on a canvas, in some size, with some pen: what the browser would send."""
     width = rng.uniform(*WIDTHS) * CANVAS
     size = CANVAS * rng.uniform(*SIZES)
-    extent = np.ptp(np.concatenate(strokes), axis=0)
-    reach = extent * size / max(extent.max(), 1e-9) / 2 + width / 2
-    middle = reach + rng.random(2) * np.maximum(CANVAS - 2 * reach, 0)
-    return render(place(strokes, size, tuple(middle)), width, CANVAS, finer=2)
+    return render(place_within(strokes, size, tuple(rng.random(2)), width, CANVAS), width, CANVAS, finer=2)
 
 
 # What has no form ---------------------------------------------------------------------------------------------

@@ -17,6 +17,17 @@ def place(strokes: Strokes, size: float, middle: tuple[float, float]) -> list[np
     return [(np.asarray(stroke, dtype=float) - (low + high) / 2) * factor + middle for stroke in strokes]
 
 
+def place_within(
+    strokes: Strokes, size: float, where: tuple[float, float], width: float, side: int = CANVAS_SIDE
+) -> list[np.ndarray]:
+    """The strokes so large, where a pen of that width stays on the canvas: (0, 0) is as far up and left as it goes,
+    (1, 1) as far down and right."""
+    extent = np.ptp(np.concatenate([np.asarray(stroke, dtype=float) for stroke in strokes]), axis=0)
+    reach = extent * size / max(extent.max(), 1e-9) / 2 + width / 2
+    middle = reach + np.asarray(where) * np.maximum(side - 2 * reach, 0)
+    return place(strokes, size, tuple(middle))
+
+
 def render(strokes: Strokes, width: float, side: int = CANVAS_SIDE, finer: int = 4) -> np.ndarray:
     """A canvas, side x side RGBA, black ink on white with round caps and joins, smoothed as a browser does."""
     canvas = Image.new("L", (side * finer, side * finer), 255)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from optuna import Study as Search
     from optuna import Trial
     from optuna.samplers import TPESampler
+    from sqlalchemy.exc import SQLAlchemyError
 
 DATABASE = ROOT / "data" / "studies.sqlite3"
 BATCHES = (32, 64, 128, 256, 512)
@@ -150,9 +151,8 @@ def open_search(options: argparse.Namespace) -> "Search":
             storage = connect()
         except (IntegrityError, ProgrammingError):  # another worker was making the tables at this very moment
             storage = connect()
-    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise StudyError(f"The database cannot be opened: {reason}. Name another one with --storage.") from None
+    except (SQLAlchemyError, ImportError, ValueError, OSError, RuntimeError) as error:  # the last from another Optuna
+        raise StudyError(f"The database cannot be opened: {_reason(error)}. Name another one with --storage.") from None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, options.epochs // 3))
     how = {"storage": storage, "study_name": options.name, "pruner": pruner, "sampler": _sampler()}
     settings = {name: getattr(options, name) for name in ("architecture", "data", "epochs", "images", "seed")}
@@ -170,6 +170,19 @@ def open_search(options: argparse.Namespace) -> "Search":
                 "Give the same ones again, or another --name."
             ) from None
     return search
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def _database_failed(error: BaseException | None) -> "SQLAlchemyError | None":
+    """The database's own error, which Optuna's may be about or may have come of."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    while error and not isinstance(error, SQLAlchemyError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _sampler(seed: int | None = None) -> "TPESampler":
@@ -386,6 +399,11 @@ def tune(options: argparse.Namespace) -> int:
         return STOPPED + signal.SIGINT
     except (StudyError, TrainingError) as error:
         raise CommandError(str(error)) from None
+    except Exception as error:
+        if not (failed := _database_failed(error)):
+            raise
+        told = f"The database failed: {_reason(failed)}. When it is back, the same command goes on."
+        raise CommandError(told) from None
     best = study.best
     print(f"{_in_words(search)}\n" + "   ".join(f"{name} {best[name]:g}" for name in study.knobs))
     print(f"written: {path.name} and {recipe.name} in {options.out}")

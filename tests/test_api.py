@@ -25,7 +25,7 @@ from mnist_core import CheckpointError, DigitClassifier, api
 from mnist_core.api import Desk, build_api
 from mnist_core.checkpoints import list_checkpoints
 from mnist_core.openapi import MAX_BODY
-from mnist_core.strokes import place, render
+from tests import inks
 
 ROOT = Path(__file__).resolve().parent.parent
 PNG = {"Content-Type": "image/png"}
@@ -37,7 +37,7 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-SEVEN = png(render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16))
+SEVEN = png(inks.SEVEN)
 BLANK = png(np.full((50, 50), 255, dtype=np.uint8))
 
 

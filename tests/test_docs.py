@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mnist_core.checkpoints import list_checkpoints
-from mnist_core.strokes import place, render
+from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,8 +63,7 @@ def test_a_command_of_the_readme_exists_and_takes_its_options(command, monkeypat
 
 
 def test_the_python_of_the_readme_runs(tmp_path):
-    pixels = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
-    Image.fromarray(pixels).save(tmp_path / "seven.png")
+    Image.fromarray(SEVEN).save(tmp_path / "seven.png")
     code = next(text for kind, text in BLOCKS if kind == "python")  # those of the exports: test_export.py
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

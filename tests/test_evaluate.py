@@ -40,8 +40,8 @@ from mnist_core.evaluate import (
 )
 from mnist_core.labelled import read_folder
 from mnist_core.preprocess import to_tensor
-from mnist_core.strokes import place, render
 from mnist_core.verdicts import judge
+from tests.inks import SEVEN
 
 
 @pytest.fixture(scope="module")
@@ -338,10 +338,9 @@ def test_what_is_no_number_is_named(text):
 def own_digits(tmp_path) -> Path:
     """A folder of six labelled pictures, one of which is broken."""
     folder = tmp_path / "own"
-    seven = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
     for name in ("7/a.png", "7/b.png", "deep/7/c.png", "1/d.png", "1/e.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(seven).save(folder / name)
+        Image.fromarray(SEVEN).save(folder / name)
     (folder / "7" / "cut.png").write_bytes(b"cut")
     return folder
 

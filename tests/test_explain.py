@@ -20,8 +20,9 @@ from mnist_core.explain import (
 )
 from mnist_core.preprocess import NAIVE, STAGE_NAMES, Pipeline, to_tensor
 from mnist_core.strokes import place, render
+from tests.inks import SEVEN_STROKES
 
-SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 120, (200, 90)), 16)
+SEVEN = render(place(SEVEN_STROKES, 120, (200, 90)), 16)
 
 
 @pytest.fixture

@@ -16,10 +16,7 @@ from PIL import Image
 from mnist_core import labelled
 from mnist_core.labelled import ArchiveError, read_archive, read_folder
 from mnist_core.preprocess import Pipeline
-from mnist_core.strokes import place, render
-
-ONE = render(place([[(0, 0), (2, 90)]], 170, (140, 140)), 16)
-SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
+from tests.inks import ONE, SEVEN
 
 
 def as_png(pixels: np.ndarray) -> bytes:

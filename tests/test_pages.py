@@ -21,15 +21,15 @@ from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Pipeline
 from mnist_core.recipes import RECIPES, read_recipe
-from mnist_core.strokes import place, render
+from mnist_core.strokes import render
 from mnist_core.train import parse_arguments, usual_name
 from mnist_core.words import as_code, as_written, counted, whole_number, with_article
 from pages.parts import loaders, state
 from pages.parts.examples import EXAMPLES
+from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["pages/draw.py", "pages/models.py"]
-SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
 BLANK = np.zeros((28, 28), dtype=np.float32)
 
 

@@ -22,11 +22,10 @@ from mnist_core import DigitClassifier, InkError, predict
 from mnist_core.command import Faults
 from mnist_core.predict import main
 from mnist_core.preprocess import STAGE_NAMES
-from mnist_core.strokes import place, render
 from mnist_core.words import percent
+from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
-SEVEN = render(place([[(0, 0), (60, 0), (20, 90)]], 170, (140, 140)), 16)
 
 
 @pytest.fixture

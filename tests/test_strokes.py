@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnist_core.strokes import CANVAS_SIDE, curve, evenly, place, render, soften
+from mnist_core.strokes import CANVAS_SIDE, curve, evenly, place, place_within, render, soften
 
 
 def ink_of(canvas: np.ndarray) -> np.ndarray:
@@ -24,6 +24,14 @@ def test_strokes_are_placed_together():
 
 def test_a_dot_alone_is_placed_in_the_middle():
     np.testing.assert_allclose(place([[(3, 8)]], 100, (10, 20)), [[(10, 20)]])
+
+
+@pytest.mark.parametrize("where", [(0, 0), (0.5, 0.3), (1, 1)])
+def test_placed_within_a_canvas_a_stroke_stays_on_it_with_its_width(where):
+    (stroke,) = place_within([[(5, 5), (9, 13)]], 100, where, width=20)
+    low, high = stroke.min(axis=0) - 10, CANVAS_SIDE - (stroke.max(axis=0) + 10)
+    np.testing.assert_allclose(low / (low + high), where, atol=1e-12)
+    assert np.ptp(stroke, axis=0).max() == pytest.approx(100)
 
 
 def test_a_canvas_is_black_ink_on_white_as_a_browser_sends_it():

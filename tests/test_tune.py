@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -271,6 +273,31 @@ def test_few_images_are_tried_in_batches_that_they_fill_and_too_few_are_told(tmp
 def test_a_database_that_cannot_be_opened_is_a_sentence(tmp_path, capsys, storage):
     assert main([*options_of(tmp_path), "--storage", storage]) == 1
     assert "The database cannot be opened" in capsys.readouterr().err
+
+
+def test_a_database_of_another_optuna_is_a_sentence(tmp_path, capsys):
+    path = tmp_path / "s.sqlite3"
+    optuna.create_study(storage=f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("update alembic_version set version_num = 'v99.0.0.a'")
+    assert main(options_of(tmp_path)) == 1
+    told = capsys.readouterr().err
+    assert "The database cannot be opened: The runtime optuna version" in told
+    assert "Name another one with --storage." in told
+
+
+@pytest.mark.parametrize("lost", ["trial_intermediate_values", "trials"])
+def test_a_database_that_fails_in_the_middle_is_a_sentence(tmp_path, monkeypatch, capsys, lost):
+    def lose(run, splits):
+        with closing(sqlite3.connect(tmp_path / "s.sqlite3")) as database, database:
+            database.execute(f"drop table {lost}")
+        yield {"epoch": 1, "validation_accuracy": 0.5}
+
+    monkeypatch.setattr(tune, "fit", lose)
+    assert main([*options_of(tmp_path), "--trials", "1"]) == 1
+    told = capsys.readouterr().err
+    assert f"no such table: {lost}" in told
+    assert told.endswith("When it is back, the same command goes on.\n")
 
 
 def test_without_optuna_the_command_says_what_brings_it(tmp_path, monkeypatch, capsys):
