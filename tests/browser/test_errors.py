@@ -25,7 +25,7 @@ from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_f
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import DESKTOP, PHONE, gallery, settle, swipe
+from tests.browser.visitor import DESKTOP, PHONE, gallery, pick_by_keyboard, settle, swipe
 
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 PLACE = """([row, column]) => {
@@ -152,9 +152,7 @@ def test_the_keyboard_reaches_the_most_confused_pair(open_page, evaluation):
     page = open_page("errors")
     wait_for_chart(page)
     label, digit, _ = confused_pairs(confusion_matrix(evaluation))[0]
-    page.get_by_role("combobox", name="Most confused").focus()
-    page.keyboard.type(f"{label} read as {digit}")
-    page.keyboard.press("Enter")
+    pick_by_keyboard(page, "Most confused", f"{label} read as {digit}")
     expect(chip(page, f"{label} read as {digit}")).to_be_visible()
     expect_gallery(page, of_pair(evaluation, label, digit))
 

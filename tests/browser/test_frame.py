@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.serving import serve
-from tests.browser.visitor import PHONE, settle
+from tests.browser.visitor import PHONE, pick_by_keyboard, settle
 
 
 @pytest.mark.parametrize("path", ["models", "preprocessing"])
@@ -65,9 +65,7 @@ def test_the_links_model_stays_over_a_change_of_page_and_beside_what_is_chosen_f
     page.get_by_role("link", name="Errors", exact=True).click()
     expect(page.locator(".st-key-gallery img").first).to_be_visible()
     settle(page)
-    page.get_by_role("combobox", name="Most confused").focus()
-    page.keyboard.type("9 read as")
-    page.keyboard.press("Enter")
+    pick_by_keyboard(page, "Most confused", "9 read as")
     expect(page).to_have_url(re.compile(r"(?=.*label=9)(?=.*answer=\d)"))
     expect(page.get_by_test_id("stSidebar").get_by_text("242,762 parameters")).to_be_visible()
     assert "model=mlp" in page.url

@@ -70,6 +70,15 @@ def canvas_box(page: Page) -> dict:
     return canvas.bounding_box()
 
 
+def pick_by_keyboard(page: Page, name: str, text: str) -> None:
+    """Of a list with a field to type into, what is left at its top."""
+    field = page.get_by_role("combobox", name=name)
+    field.focus()
+    field.fill(text)  # in one piece: of single keys a busy machine loses some
+    expect(page.get_by_role("option").first).to_contain_text(text)
+    page.keyboard.press("Enter")
+
+
 def gallery(page: Page, key: str = "gallery") -> set[int]:
     """The numbers of the images that a gallery shows."""
     return set(page.locator(f".st-key-{key} button").evaluate_all("all => all.map(each => +each.dataset.number)"))
