@@ -11,6 +11,7 @@ from mnist_core import CheckpointError
 from pages.parts import loaders, state
 from pages.parts.datasets import MNIST, Answered
 
+FINGER = "finger"  # whether one draws on a map
 MOST = 40  # corners of a line: as many as an address bears and a hand means
 _POINT = r"-?\d(?:\.\d{1,4})?,-?\d(?:\.\d{1,4})?"
 _LINE = rf"{_POINT}(?:_{_POINT}){{2,{MOST - 1}}}"
@@ -85,6 +86,11 @@ def fenced_images(answers: Answered, usual: str) -> frozenset[int] | None:
         return None
 
 
+def has_fingers() -> bool:
+    """Whether the page is looked at on a telephone."""
+    return "Mobi" in st.context.headers.get("User-Agent", "")
+
+
 def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) -> None:
     """A map on which a line can be drawn around points; the line goes into the address and is drawn from there."""
     key = f"map {place} {state.chart_turn()}"
@@ -96,7 +102,13 @@ def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) ->
         lines = [np.column_stack([line["x"], line["y"]]) for line in selection["lasso"]]
         if selection["points"] and (text := write(lines)):
             state.fence_in(place, text)
+            if has_fingers():
+                state.put_back({FINGER: False})
 
+    # A map that draws takes every finger for itself, and the page could not be scrolled past it.
+    if has_fingers() and not st.toggle("Draw with a finger", key=FINGER):
+        st.plotly_chart(figure, key=f"{key}, still", config={"staticPlot": True}, alt=words)
+        return
     st.plotly_chart(
         figure,
         key=key,

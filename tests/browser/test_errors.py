@@ -25,7 +25,7 @@ from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_f
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import DESKTOP, PHONE, gallery, pick_by_keyboard, settle, swipe
+from tests.browser.visitor import DESKTOP, PHONE, TELEPHONE, gallery, pick_by_keyboard, settle, swipe
 
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 PLACE = """([row, column]) => {
@@ -303,6 +303,36 @@ def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_image
     assert gallery(again) == gallery(page)
     button.click()
     expect(page.get_by_text(re.compile(r"^10,000 images$"))).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["errors?door=Map&show=All", "data?part=Map"])
+def test_on_a_telephone_a_finger_scrolls_past_the_map_until_it_is_asked_to_draw_one_line(open_page, path):
+    page = open_page(path, **TELEPHONE)
+    chart, toggle = page.locator(".js-plotly-plot").first, page.get_by_role("switch", name="Draw with a finger")
+
+    def middle() -> tuple[float, float]:
+        expect(chart).to_be_visible()
+        settle(page)
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def scrolled() -> float:
+        x, y = middle()
+        swipe(page, [(x, y - 15 * step) for step in range(11)])
+        page.evaluate(SCROLLED)
+        return y - (chart.bounding_box()["y"] + chart.bounding_box()["height"] / 2)
+
+    assert scrolled() > 50
+    assert "lasso=" not in page.url
+    page.get_by_text("Draw with a finger").click()
+    expect(toggle).to_be_checked()
+    page.wait_for_function("!!document.querySelector('.js-plotly-plot .nsewdrag')")
+    x, y = middle()
+    swipe(page, [(x + 70 * math.cos(turn / 4), y + 70 * math.sin(turn / 4)) for turn in range(25)])
+    expect(page).to_have_url(re.compile("lasso="))
+    expect(toggle).not_to_be_checked()
+    assert scrolled() > 50
 
 
 def test_a_visitors_zip_is_evaluated_and_its_faults_are_named(open_page, tmp_path):

@@ -4,6 +4,7 @@ from playwright.sync_api import Page, expect
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+TELEPHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "user_agent": "Mozilla/5.0 (Android 16; Mobile)"}
 # Streamlit has nothing to do, and has had nothing for longer than the canvas waits before it sends a stroke.
 SETTLED = """() => new Promise((done) => {
     let since = performance.now();
