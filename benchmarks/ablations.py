@@ -24,8 +24,8 @@ from benchmarks.tables import Tables
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import write_atomically
 from mnist_core.classifier import infer
-from mnist_core.data import Labelled, Splits, load_splits
-from mnist_core.labelled import read_scans
+from mnist_core.data import Labelled, Splits
+from mnist_core.labelled import load_splits, read_scans
 from mnist_core.preprocess import to_tensor
 from mnist_core.recipes import RECIPES, Recipe
 from mnist_core.train import Run, fit

@@ -32,7 +32,6 @@ from mnist_core.strokes import CANVAS_SIDE, render
 from mnist_core.verdicts import evidence, judge, softmax
 
 HOUSE = Pipeline()
-Each = Callable[[Callable, Iterable], np.ndarray]
 
 
 class Answers(NamedTuple):

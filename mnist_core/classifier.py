@@ -101,7 +101,9 @@ class DigitClassifier:
         return self.judge([self.pipeline.run(ink)])[0]
 
     def predict_batch(self, inks: Iterable[Ink], batch_size: int = 256) -> list[Prediction]:
-        if isinstance(inks, str | bytes | PathLike | Image.Image) or hasattr(inks, "read"):
+        shape = getattr(inks, "shape", None)
+        is_picture = shape is not None and (len(shape) < 3 or len(shape) == 3 and shape[-1] <= 4)
+        if isinstance(inks, str | bytes | PathLike | Image.Image) or hasattr(inks, "read") or is_picture:
             raise InkError("predict_batch takes several inks, such as a list of them. Give a single one to predict.")
         predictions: list[Prediction] = []
         traces: list[Trace] = []

@@ -90,22 +90,6 @@ def load_embedded_digits() -> Labelled:
     return Labelled(images, digits.target.astype(np.int64))
 
 
-def load_splits(name: Literal["mnist", "embedded"]) -> Splits:
-    """The data a training run works on; its test part is only ever looked at when the run has ended."""
-    if name == "mnist":
-        train, test = load_mnist("train"), load_mnist("test")
-        held = VALIDATION_SIZE
-    else:
-        digits = load_embedded_digits()
-        train, test = _part(digits, slice(None, 1400)), _part(digits, slice(1400, None))
-        held = 200
-    return Splits(_part(train, slice(None, -held)), _part(train, slice(-held, None)), test)
-
-
-def _part(labelled: Labelled, rows: slice) -> Labelled:
-    return Labelled(labelled.images[rows], labelled.labels[rows])
-
-
 def _make_whole(raw: Path, progress: Progress | None = None) -> None:
     """Set aside every file that is not MNIST's own and fetch what is then missing."""
     for name, md5 in MNIST_MD5.items():

@@ -140,9 +140,8 @@ def occlusion_map(classifier: DigitClassifier, image: np.ndarray, digit: int, si
 def saliency_map(classifier: DigitClassifier, image: np.ndarray, digit: int) -> np.ndarray:
     """How the digit's score changes with the ink of each pixel, 28 x 28: above 0 more ink would raise it."""
     model = classifier.model
-    tensor = to_tensor(np.asarray(image, dtype=np.float32)[None]).to(next(model.parameters()).device)
-    tensor.requires_grad_()
+    ink = torch.tensor(image, dtype=torch.float32, device=next(model.parameters()).device, requires_grad=True)
     with torch.enable_grad():
         # Only the image's own gradient is asked for: the weights, which others share, get none.
-        (gradient,) = torch.autograd.grad(model(tensor)[0, digit], tensor)
-    return gradient[0, 0].float().cpu().numpy()
+        (slope,) = torch.autograd.grad(model(to_tensor(ink[None]))[0, digit], ink)
+    return slope.cpu().numpy()

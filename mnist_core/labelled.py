@@ -1,4 +1,5 @@
-"""Labelled pictures through the pipeline: a ZIP or a folder that holds folders 0 to 9, or pictures and a CSV.
+"""Labelled pictures through the pipeline: a ZIP or a folder that holds folders 0 to 9, or pictures and a CSV; and what
+is trained on, of MNIST, which is as the pipeline leaves it, or of the digits inside scikit-learn.
 
 Nothing of an archive is written to disk, and nothing is unpacked beyond its limits, whatever its headers claim.
 What cannot be used is told by name; the rest counts.
@@ -15,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from mnist_core.architectures import SIDE
-from mnist_core.data import Labelled, load_embedded_digits
+from mnist_core.data import VALIDATION_SIZE, Labelled, Splits, load_embedded_digits, load_mnist
 from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_picture, unpacked_size
 from mnist_core.preprocess import Pipeline, Trace
 from mnist_core.words import brief, printable
@@ -93,6 +95,22 @@ def read_scans(progress: Progress = lambda share: None) -> Labelled:
         images.append(_to_row(pipeline.run(row)))
         progress(number / len(rows.images))
     return Labelled(np.stack(images), rows.labels)
+
+
+def load_splits(name: Literal["mnist", "embedded"]) -> Splits:
+    """The data a training run works on; its test part is only ever looked at when the run has ended."""
+    if name == "mnist":
+        train, test = load_mnist("train"), load_mnist("test")
+        held = VALIDATION_SIZE
+    else:
+        digits = read_scans()
+        train, test = _part(digits, slice(None, 1400)), _part(digits, slice(1400, None))
+        held = 200
+    return Splits(_part(train, slice(None, -held)), _part(train, slice(-held, None)), test)
+
+
+def _part(labelled: Labelled, rows: slice) -> Labelled:
+    return Labelled(labelled.images[rows], labelled.labels[rows])
 
 
 def _read(

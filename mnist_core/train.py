@@ -41,8 +41,9 @@ from mnist_core.checkpoints import (
 )
 from mnist_core.classifier import infer
 from mnist_core.command import NOBODY_READS, STOPPED, discard_output, finish
-from mnist_core.data import DataUnavailable, Labelled, Splits, load_splits
+from mnist_core.data import DataUnavailable, Labelled, Splits
 from mnist_core.evaluate import accuracy, evaluate
+from mnist_core.labelled import load_splits
 from mnist_core.preprocess import to_images, to_tensor
 from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative, positive, read_recipe
 from mnist_core.verdicts import fit_limits, fit_temperature

@@ -37,7 +37,8 @@ from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import ensure_name, write_atomically
 from mnist_core.command import STOPPED, CommandError, finish
-from mnist_core.data import ROOT, Labelled, Splits, load_splits
+from mnist_core.data import ROOT, Labelled, Splits
+from mnist_core.labelled import load_splits
 from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative
 from mnist_core.studies import STUDIES, Study, StudyError, save_study
 from mnist_core.train import Run, TrainingError, choose_device, fit

@@ -155,7 +155,7 @@ def show_scorecard() -> None:
     matrix, digits = st.columns(2)
     with matrix:
         away = f", {count} turned away" if (count := table["digit"].isna().sum()) else ""
-        st.markdown(f"**{right.sum()} of {len(right)} right** ({right.mean():.0%}){away}")
+        st.markdown(f"**{right.sum()} of {len(right)} right** ({percent(right.mean())}){away}")
         st.plotly_chart(
             confusion_chart(confusion_matrix(read)),
             key="scores",

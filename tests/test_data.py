@@ -18,7 +18,6 @@ from mnist_core.data import (
     DataUnavailable,
     load_embedded_digits,
     load_mnist,
-    load_splits,
     mnist_folder,
     mnist_is_here,
 )
@@ -39,15 +38,6 @@ def test_mnists_training_images_have_the_known_mean_and_spread(mnist_test):
     assert np.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert images.std() / 255 == pytest.approx(0.3081, abs=5e-5)
-
-
-def test_the_validation_split_is_the_last_5000_training_images_and_the_test_set_stands_apart(mnist_test):
-    splits = load_splits("mnist")
-    images, labels = load_mnist("train")
-    assert [len(part.labels) for part in splits] == [55_000, 5_000, 10_000]
-    np.testing.assert_array_equal(splits.validation.images, images[55_000:])
-    np.testing.assert_array_equal(np.concatenate([splits.train.labels, splits.validation.labels]), labels)
-    np.testing.assert_array_equal(splits.test.images, mnist_test.images)
 
 
 def test_a_third_split_of_mnist_is_refused():
@@ -73,12 +63,6 @@ def test_the_embedded_digits_are_scikit_learns_in_mnists_form():
     small = weights @ images[:, 4:24, 4:24].astype(float) @ weights.T
     for index in range(0, 1797, 97):
         assert np.corrcoef(small[index].ravel(), original.images[index].ravel())[0, 1] > 0.97
-
-
-def test_the_embedded_splits_share_no_image():
-    splits = load_splits("embedded")
-    assert [len(part.labels) for part in splits] == [1200, 200, 397]
-    np.testing.assert_array_equal(np.concatenate([part.labels for part in splits]), load_digits().target)
 
 
 # The download, against a mirror on this machine --------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestCentroid
 
 from mnist_core import figures as room
@@ -13,6 +14,7 @@ from mnist_core.checkpoints import list_checkpoints
 from mnist_core.data import Labelled, load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.figures import (
     FIGURES,
+    QUANTILES,
     Figures,
     average_images,
     closest_pairs,
@@ -24,7 +26,7 @@ from mnist_core.figures import (
     save_figures,
     spread_images,
 )
-from mnist_core.measure import MEASURES, measure
+from mnist_core.measure import MEASURES, histogram, measure
 
 needs_mnist = pytest.mark.skipif(not mnist_is_here(), reason="MNIST is not on this disk")
 
@@ -176,11 +178,14 @@ def test_the_shipped_figures_are_those_of_the_images():
     figures = load_figures()
     assert np.abs(load_averages() - average_images(train)).max() < 0.0006
     assert (figures.labels == np.concatenate([train.labels, test.labels])).all()
-    sevens = test.images[test.labels == 7]
-    table = measure(sevens)
+    assert np.abs(figures.spreads - spread_images(train)).max() < 0.0006
+    pixels = [half.images.reshape(-1, 784) / np.float32(255) for half in (train, test)]
+    axes = PCA(2, svd_solver="covariance_eigh").fit(pixels[0])
+    np.testing.assert_allclose(figures.places, np.concatenate([axes.transform(half) for half in pixels]), atol=0.01)
+    learned, unseen = (measure(half.images[half.labels == 7]) for half in (train, test))
     for place, name in enumerate(MEASURES):
-        assert figures.histograms[place, 1, 7].sum() == len(sevens)
-        assert figures.quantiles[place, 7, 2] == pytest.approx(table[name].median(), rel=0.15, abs=2)
-    for (number, twin), distance in zip(figures.twins[:5], figures.twin_distances, strict=False):
+        np.testing.assert_array_equal(figures.histograms[place, 1, 7], histogram(unseen[name].to_numpy(), name))
+        np.testing.assert_allclose(figures.quantiles[place, 7], learned[name].quantile(QUANTILES), rtol=1e-3)
+    for (number, twin), distance in zip(figures.twins, figures.twin_distances, strict=True):
         difference = test.images[number].astype(float) - train.images[twin]
         assert distance == pytest.approx(np.sqrt((difference**2).mean()), rel=1e-3)

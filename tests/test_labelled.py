@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from mnist_core import labelled
-from mnist_core.labelled import ArchiveError, read_archive, read_folder
+from mnist_core.data import load_mnist
+from mnist_core.labelled import ArchiveError, load_splits, read_archive, read_folder, read_scans
 from mnist_core.preprocess import Pipeline
 from tests.inks import ONE, SEVEN
 
@@ -365,3 +366,22 @@ def test_a_folder_may_hold_more_pictures_than_a_visit(tmp_path, monkeypatch):
     for number in range(4):
         (tmp_path / "7" / f"{number}.png").write_bytes(as_png(SEVEN))
     assert len(read_folder(tmp_path).names) == 4
+
+
+# What is trained on -------------------------------------------------------------------------------------------
+
+
+def test_the_validation_split_is_the_last_5000_training_images_and_the_test_set_stands_apart(mnist_test):
+    splits = load_splits("mnist")
+    images, labels = load_mnist("train")
+    assert [len(part.labels) for part in splits] == [55_000, 5_000, 10_000]
+    np.testing.assert_array_equal(splits.validation.images, images[55_000:])
+    np.testing.assert_array_equal(np.concatenate([splits.train.labels, splits.validation.labels]), labels)
+    np.testing.assert_array_equal(splits.test.images, mnist_test.images)
+
+
+def test_the_embedded_splits_share_no_image_and_are_what_models_are_asked_about_elsewhere():
+    splits, scans = load_splits("embedded"), read_scans()
+    assert [len(part.labels) for part in splits] == [1200, 200, 397]
+    for parts, whole in zip(zip(*splits, strict=True), scans, strict=True):
+        np.testing.assert_array_equal(np.concatenate(parts), whole)

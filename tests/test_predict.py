@@ -296,9 +296,11 @@ def test_from_python_a_batch_gives_the_answers_of_its_pictures_one_by_one_in_the
 
 def test_from_python_a_batch_of_one_ink_that_is_in_no_list_is_refused(models, pictures):
     classifier, path = DigitClassifier.load(folder=models), pictures / "seven.png"
-    for ink in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), Image.fromarray(SEVEN)):
+    arrays = (SEVEN, SEVEN[..., :3], SEVEN[..., 0])
+    for ink in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), Image.fromarray(SEVEN), *arrays):
         with pytest.raises(InkError, match="several inks"):
             classifier.predict_batch(ink)
+    assert len(classifier.predict_batch(np.stack([SEVEN[..., 0], SEVEN[..., 0]]))) == 2
 
 
 def test_a_prediction_is_like_itself_alone_and_counts_no_digits_below_none(models):

@@ -25,8 +25,9 @@ from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_answers, load_checkpoint
 from mnist_core.command import NOBODY_READS
-from mnist_core.data import Labelled, Splits, load_embedded_digits, load_splits
+from mnist_core.data import Labelled, Splits, load_embedded_digits
 from mnist_core.evaluate import accuracy, evaluate
+from mnist_core.labelled import load_splits
 from mnist_core.recipes import RECIPES, Recipe, one_cycle
 from mnist_core.train import Run, TrainingError, ensure_room, fit, main, parse_arguments
 

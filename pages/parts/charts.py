@@ -53,11 +53,12 @@ def history_chart(history: Sequence[dict]) -> go.Figure:
         mistakes = [100 * (1 - row[key]) for row in history]
         figure.add_scatter(
             x=epochs,
-            y=mistakes,
+            y=[max(share, 0.01) for share in mistakes],  # a logarithm has no place for none
+            customdata=mistakes,
             name=name,
             mode="lines+markers",
             line={"color": PLAIN if name == "validation" else QUIET, "dash": dash},
-            hovertemplate=f"epoch %{{x}}, {name}: %{{y:.2f}}% wrong<extra></extra>",
+            hovertemplate=f"epoch %{{x}}, {name}: %{{customdata:.2f}}% wrong<extra></extra>",
         )
     figure.update_layout(height=260, legend={"orientation": "h", "y": 1.12, "x": 0})
     figure.update_xaxes(title="epoch", fixedrange=True, dtick=max(1, len(history) // 8))
@@ -263,7 +264,7 @@ def sweep_chart(positions: np.ndarray, probabilities: np.ndarray, here: float, u
             cliponaxis=False,
             hovertemplate=f"{digit}: %{{y:.1%}} at %{{x}}{unit}<extra></extra>",
         )
-    figure.add_vline(here, line={"color": ANSWER, "width": 2})
+    figure.add_vline(here, line={"color": PLAIN, "width": 2})
     figure.update_layout(height=330)
     figure.update_xaxes(range=[positions[0], positions[-1]], fixedrange=True, ticksuffix=unit)
     figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True)

@@ -73,7 +73,7 @@ def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
         x=[here["answered"]],
         y=[100 * (1 - here["right"])],
         mode="markers",
-        marker={"size": 13, "color": ANSWER},
+        marker={"size": 13, "color": PLAIN},
         name="the slider",
         hoverinfo="skip",
     )
