@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 from tqdm import tqdm
 
 from mnist_core.architectures import DIGITS
@@ -49,7 +50,6 @@ def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
     # Logits rank the label, not probabilities: two that underflow to the same 0 would tie.
     own = logits[row, labels][:, None]
     rank = 1 + ((logits > own) | ((logits == own) & (np.arange(DIGITS) < labels[:, None]))).sum(axis=1)
-    shifted = logits - logits.max(axis=1, keepdims=True)
     return pd.DataFrame(
         {
             "index": row,
@@ -57,7 +57,7 @@ def evaluate(labels: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
             "digit": digit,
             "confidence": probabilities[row, digit],
             "margin": ordered[:, -1] - ordered[:, -2],
-            "loss": np.log(np.exp(shifted).sum(axis=1)) - shifted[row, labels],
+            "loss": -special.log_softmax(logits, axis=1)[row, labels],
             "rank": rank,
         }
     )

@@ -24,7 +24,7 @@ from PIL import Image
 from mnist_core.architectures import SIDE
 from mnist_core.data import VALIDATION_SIZE, Labelled, Splits, load_embedded_digits, load_mnist
 from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_picture, unpacked_size
-from mnist_core.preprocess import Pipeline, Trace
+from mnist_core.preprocess import Pipeline, to_rows
 from mnist_core.words import brief, printable
 
 MAX_PICTURES = 2_000
@@ -92,7 +92,7 @@ def read_scans(progress: Progress = lambda share: None) -> Labelled:
     """The digits inside scikit-learn, which are as small and grey as no drawing is, through the pipeline."""
     rows, pipeline, images = load_embedded_digits(), Pipeline(), []
     for number, row in enumerate(rows.images, 1):
-        images.append(_to_row(pipeline.run(row)))
+        images.append(to_rows(pipeline.run(row).image))
         progress(number / len(rows.images))
     return Labelled(np.stack(images), rows.labels)
 
@@ -130,16 +130,11 @@ def _read(
             skipped.append(Skipped(file.name, str(error)))
         else:
             names.append(file.name)
-            images.append(_to_row(trace))
+            images.append(to_rows(trace.image))
             labels.append(label)
         progress(number / min(len(entries), most))
     stacked = np.stack(images) if images else np.zeros((0, SIDE, SIDE), dtype=np.uint8)
     return Pictures(names, stacked, np.array(labels, dtype=np.int64), skipped)
-
-
-def _to_row(trace: Trace) -> np.ndarray:
-    """What a data set holds of an image."""
-    return np.uint8(np.round(trace.image * 255))
 
 
 class _Budget:

@@ -16,7 +16,7 @@ from scipy import ndimage
 from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.command import CommandError, finish
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
-from mnist_core.preprocess import Pipeline, crop, scale
+from mnist_core.preprocess import Pipeline, crop, scale, to_rows
 from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, place_within, render, soften
 
 CANVAS = CANVAS_SIDE // 2  # half as large as a visitor's: four times as fast, and the image is the same
@@ -349,14 +349,14 @@ def choose_form(rng: np.random.Generator, forms: Sequence[Form]) -> Form:
 def to_image(ink: np.ndarray) -> np.ndarray | None:
     """What the pipeline makes of ink, in the 256 steps of MNIST; nothing where it is blank."""
     trace = PIPELINE.run(ink)
-    return None if trace.blank else np.round(trace.image * 255).astype(np.uint8)
+    return None if trace.blank else to_rows(trace.image)
 
 
 def coarse_scan(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What the pipeline makes of an image that was scanned with 7 to 12 pixels along the longer side of its ink."""
     ink, _ = crop(np.float32(image) / 255)
     coarse, _ = scale(ink, box=int(rng.integers(7, 13)))
-    again = to_image(np.round(np.pad(coarse / coarse.max(), 1) * 255).astype(np.uint8))
+    again = to_image(to_rows(np.pad(coarse / coarse.max(), 1)))
     return image if again is None else again
 
 
@@ -373,7 +373,7 @@ def written_other(kind: str, rng: np.random.Generator) -> np.ndarray:
             strokes = STROKE_KINDS[kind][0](rng)
             image = to_image(draw(strokes, rng))
         elif kind in INK_KINDS:
-            image = to_image(np.round(INK_KINDS[kind][0](rng) * 255).astype(np.uint8))
+            image = to_image(to_rows(INK_KINDS[kind][0](rng)))
         else:
             image = to_image(draw(write(SIGNS[kind], rng), rng))
     return image

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mnist_core.preprocess import Step
+from mnist_core.preprocess import Step, to_rows
 
 BELOW_AND_ABOVE = (42, 127, 134), (243, 240, 233), (168, 104, 16)  # the colours of -1, 0 and 1
 
@@ -18,7 +18,7 @@ def to_png(picture: Image.Image) -> bytes:
 
 def png(image: np.ndarray, enlarged: int = 1) -> bytes:
     """An image in [0, 1] as a PNG, every pixel a crisp square of `enlarged` pixels."""
-    grey = np.uint8(np.round(np.clip(image, 0, 1) * 255))
+    grey = to_rows(image)
     return to_png(Image.fromarray(grey.repeat(enlarged, axis=0).repeat(enlarged, axis=1)))
 
 

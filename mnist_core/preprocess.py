@@ -37,6 +37,11 @@ def to_images(rows: np.ndarray | Tensor) -> Tensor:
     return images.float().div(255) if images.dtype == torch.uint8 else images.float()
 
 
+def to_rows(images: np.ndarray) -> np.ndarray:
+    """Images in [0, 1] -> rows of a data set, in its 256 steps."""
+    return np.round(images.clip(0, 1) * 255).astype(np.uint8)
+
+
 def to_tensor(images: np.ndarray | Tensor, mean: float = MEAN, std: float = STD) -> Tensor:
     """... x 28 x 28 images -> ... x 1 x 28 x 28 normalised tensors, for training and for serving alike."""
     return to_images(images).sub(mean).div(std).unsqueeze(-3)

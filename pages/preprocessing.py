@@ -20,7 +20,6 @@ from pages.parts.strip import (
     colour_scale,
     empty_svg,
     maps_picture,
-    svg_address,
     to_card,
     to_png,
     to_svg,
@@ -68,10 +67,11 @@ def card_words(number: int, trace: Trace | None, answers: list[Prediction], chan
     stage = STAGES[number]
     badge = " :gray-badge[changed]" if changed else ""
     if trace is None or number >= len(trace.steps):
-        empty = f"![{stage.name}: nothing yet.]({svg_address(empty_svg())})"
+        empty = f"![{stage.name}: nothing yet.]({data_address(empty_svg().encode(), 'svg+xml')})"
         return "\n\n".join([empty, f":gray[–]{badge}", small("Nothing came this far.")])
     values, answer = np.asarray(trace.steps[number].output), answers[number]
-    picture = f"![The picture after the stage {stage.name}.]({svg_address(to_svg(to_card(trace, number)))})"
+    drawn = to_svg(to_card(trace, number)).encode()
+    picture = f"![The picture after the stage {stage.name}.]({data_address(drawn, 'svg+xml')})"
     said = ":gray[–]" if answer.digit is None else f":blue[**{answer.digit}**] {percent(answer.confidence)}"
     shape = " x ".join(str(side) for side in values.shape)
     words = [picture, said + badge, small(f"{shape}, {values.dtype}, {values.min():.2f} to {values.max():.2f}")]

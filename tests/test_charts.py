@@ -51,6 +51,12 @@ def test_history_is_drawn_as_wrong_answers_in_a_hundred():
     assert validation.y[0] == pytest.approx(5)
 
 
+def test_an_epoch_without_a_mistake_has_a_place_on_the_logarithmic_axis_and_is_called_none():
+    (training, _) = history_chart([{"epoch": 1, "train_accuracy": 1.0, "validation_accuracy": 0.95}]).data
+    assert training.y[0] > 0
+    assert training.customdata[0] == 0
+
+
 def test_one_mistake_stays_visible_beside_a_thousand_hits():
     matrix = np.diag(np.full(10, 1000))
     matrix[3, 5], matrix[4, 9] = 1, 100

@@ -290,11 +290,11 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
     app = open_app().run()
     judge_what_is_turned_away(app, monkeypatch, "5", "is_5")
     assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
-    assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**0 of 1 right** (0.0%), 1 turned away" for text in app.markdown)
     app.button(key="example 9").click().run()
     app.button(key="right").click().run()
     assert scores(app) == [(5, None), (9, 9)]
-    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**1 of 2 right** (50.0%), 1 turned away" for text in app.markdown)
     assert app.dataframe[-1].value.values.tolist() == [["5", 1, 0.0], ["9", 1, 1.0]]
     assert not app.exception
 
@@ -307,7 +307,7 @@ def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is
     app.button(key="is_none").click().run()
     assert any(text.value == "Counted as no digit." for text in app.markdown)
     assert scores(app) == [(None, None), (None, 9)]
-    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**1 of 2 right** (50.0%), 1 turned away" for text in app.markdown)
     assert app.dataframe[-1].value.values.tolist() == [["none", 2, 0.5]]
     assert list(app.dataframe[-1].value) == ["Digit", "Judged", "Read right"], "one drawing, judged of many models"
     assert not app.exception

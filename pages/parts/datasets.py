@@ -11,9 +11,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from mnist_core import CheckpointError, DataUnavailable
 from mnist_core.checkpoints import Card
 from mnist_core.data import mnist_is_here
-from mnist_core.evaluate import evaluate, softmax
+from mnist_core.evaluate import evaluate
 from mnist_core.labelled import MAX_PICTURES, ArchiveError, read_archive
 from mnist_core.pictures import png
+from mnist_core.verdicts import softmax
 from mnist_core.words import as_written, counted
 from pages.parts import loaders, state
 from pages.parts.pictures import data_address, placeholder

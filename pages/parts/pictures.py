@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from mnist_core.pictures import BELOW_AND_ABOVE, png, to_png
-from mnist_core.preprocess import to_images
+from mnist_core.preprocess import to_images, to_rows
 from mnist_core.strokes import CANVAS_SIDE, place, render
 
 
@@ -21,9 +21,9 @@ def npy(numbers: np.ndarray | Tensor) -> bytes:
     return file.getvalue()
 
 
-def data_address(png: bytes) -> str:
-    """A PNG as an address that holds it, for tables."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def data_address(picture: bytes, kind: str = "png") -> str:
+    """A picture as an address that holds it, for tables and texts."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
@@ -42,7 +42,7 @@ def wall(images: np.ndarray, columns: int = 15) -> bytes:
 
 def inked(ink: np.ndarray) -> bytes:
     """Ink in [0, 1] without its paper as a PNG, of a grey that can be read on a light page and on a dark one."""
-    amount = Image.fromarray(np.uint8(np.round(ink.clip(0, 1) * 255)))
+    amount = Image.fromarray(to_rows(ink))
     return to_png(Image.merge("LA", (Image.new("L", amount.size, 130), amount)))
 
 

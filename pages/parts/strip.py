@@ -1,6 +1,5 @@
 """The pictures of the pipeline's strip: what a stage put out, crisp, with the marks a teacher would draw in."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mnist_core.architectures import SIDE
 from mnist_core.pictures import in_colour, to_png
-from mnist_core.preprocess import Step, Trace
+from mnist_core.preprocess import Step, Trace, to_rows
+from pages.parts.pictures import data_address
 
 CARD = 15 * SIDE  # pixels a side of a card that is taken away, 15 for each of the image's
 FINEST = 84  # pixels a side up to which every one is shown as a square
@@ -57,16 +57,12 @@ def to_card(trace: Trace, number: int) -> Card:
     if name == "normalise":
         return Card(in_colour(output[0].numpy()))
     if name == "crop" and step.facts.get("box"):
-        return Card(_grey(trace.steps[number - 1].output), (_ink_box(step),))
+        return Card(to_rows(trace.steps[number - 1].output), (_ink_box(step),))
     if name in ("scale", "stretch") and max(output.shape) <= SIDE:
-        return Card(_grey(_in_the_middle(output)), (_frame(trace),))
+        return Card(to_rows(_in_the_middle(output)), (_frame(trace),))
     if name == "centre":
-        return Card(_grey(output), (_frame(trace), *_centre(step)))
-    return Card(_grey(output))
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    return np.uint8(np.round(picture.clip(0, 1) * 255))
+        return Card(to_rows(output), (_frame(trace), *_centre(step)))
+    return Card(to_rows(output))
 
 
 def _in_the_middle(picture: np.ndarray) -> np.ndarray:
@@ -108,7 +104,6 @@ def to_svg(card: Card) -> str:
     """Crisp at every size, and small: the browser draws the squares and the lines."""
     side, (left, top), (height, width) = card.side, card.corner, card.pixels.shape[:2]
     crisp = ' style="image-rendering:pixelated"' if side <= FINEST else ""
-    content = base64.b64encode(to_png(Image.fromarray(card.pixels))).decode()
     thin = side / 140
     lines = [
         f'<rect x="{left}" y="{top}" width="{width}" height="{height}" stroke="{EDGE}" stroke-width="{thin}"/>',
@@ -117,14 +112,9 @@ def to_svg(card: Card) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{CARD}" height="{CARD}">'
         f'<image x="{left}" y="{top}" width="{width}" height="{height}"{crisp} preserveAspectRatio="none" '
-        f'href="data:image/png;base64,{content}"/>'
+        f'href="{data_address(to_png(Image.fromarray(card.pixels)))}"/>'
         f'<g fill="none" stroke="{MARK}" stroke-width="{2 * thin}">{"".join(lines)}</g></svg>'
     )
-
-
-def svg_address(svg: str) -> str:
-    """A picture as an address that holds it, for a text."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def empty_svg() -> str:
