@@ -21,7 +21,7 @@ from mnist_core.checkpoints import list_checkpoints, load_answers
 from mnist_core.evaluate import confused_pairs, confusion_matrix, evaluate
 from pages.parts.charts import confusion_chart
 from tests.browser.serving import FLAGS, find_chromium, resident, serve
-from tests.browser.visitor import DESKTOP
+from tests.browser.visitor import CELL, DESKTOP
 
 BARE = """
 from pathlib import Path
@@ -35,11 +35,6 @@ event = st.plotly_chart(plotly.io.from_json(Path({figure!r}).read_text()), on_se
 st.markdown(f"cell {{[point['customdata'] for point in event.selection.points]}}")
 """
 DRAWN = "!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p"
-PLACE = """([row, column]) => {
-    const chart = document.querySelector(".js-plotly-plot"), { xaxis, yaxis } = chart._fullLayout;
-    const box = chart.getBoundingClientRect();
-    return [box.x + xaxis._offset + xaxis.l2p(column), box.y + yaxis._offset + yaxis.l2p(row)];
-}"""
 # Both ends are timed in the browser itself; `seen` is what the page says when the click has been answered.
 WATCH = """(seen) => {
     window.waited = new Promise((done) => {
@@ -62,7 +57,7 @@ def open_page(browser: Browser, address: str) -> tuple[Page, float]:
 
 
 def time_click(page: Page, cell: tuple[int, int], seen: str) -> float:
-    place = page.evaluate(PLACE, list(cell))
+    place = page.evaluate(CELL, list(cell))
     page.mouse.move(*place)
     page.evaluate(WATCH, seen)
     page.mouse.down()

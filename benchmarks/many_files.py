@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from mnist_core.strokes import place, render
-from tests.inks import ONE_STROKES, SEVEN_STROKES
+from tests.inks import ONE_STROKES, SEVEN_STROKES, THREE_STROKES
 
 FORMS = {
     "seven": SEVEN_STROKES,
     "one": ONE_STROKES,
-    "three": [[(0, 2), (4, 0), (8, 3), (4, 7), (8, 11), (4, 15), (0, 13)]],
+    "three": THREE_STROKES,
 }
 
 

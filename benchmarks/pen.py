@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_core.strokes import CANVAS_SIDE, Strokes, place_within
+from mnist_core.strokes import CANVAS_SIDE, Strokes, place_within, render
 
 WIDTHS = (8, 12, 16, 20, 24, 28)
 SIZES = (0.35, 0.85)  # of the canvas
@@ -69,3 +69,9 @@ def form(digit: PenDigit) -> str:
 def place_anywhere(strokes: Strokes, rng: np.random.Generator, width: float) -> list[np.ndarray]:
     """35 to 85 % of the canvas, wherever the whole stroke of that width stays on it."""
     return place_within(strokes, rng.uniform(*SIZES) * CANVAS_SIDE, tuple(rng.random(2)), width)
+
+
+def canvas_of(numbered: tuple[int, PenDigit], width: float) -> np.ndarray:
+    """A digit of the file, anywhere on the canvas; the same number and width are the same place and size."""
+    number, drawing = numbered
+    return render(place_anywhere(drawing.strokes, np.random.default_rng([number, int(width)]), width), width)

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, place_anywhere, read_pen_digits
+from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, canvas_of, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
 from benchmarks.tables import Tables, percent
 from mnist_core.architectures import SIDE
@@ -57,8 +57,7 @@ def from_enlarged(image: np.ndarray, smoothly: bool) -> np.ndarray:
 
 def from_canvas(numbered: tuple[int, PenDigit], width: float) -> np.ndarray:
     """One image for each of the ways, from the same canvas."""
-    number, digit = numbered
-    canvas = render(place_anywhere(digit.strokes, np.random.default_rng([number, int(width)]), width), width)
+    canvas = canvas_of(numbered, width)
     return np.stack([way.run(canvas).image for way in WAYS.values()])
 
 

@@ -20,13 +20,12 @@ from mnist_core.classifier import DigitClassifier
 from mnist_core.ink import Ink
 from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.strokes import place, render
-
-THREE = [[(0, 2), (4, 0), (8, 3), (4, 7), (8, 11), (4, 15), (0, 13)]]
+from tests.inks import THREE_STROKES
 
 
 def photograph_of_12_megapixels() -> bytes:
     height, width = 3000, 4000
-    canvas = render(place(THREE, 160, (140, 140)), 8)[..., 0]
+    canvas = render(place(THREE_STROKES, 160, (140, 140)), 8)[..., 0]
     paper = np.asarray(Image.fromarray(canvas).resize((width, height), Image.Resampling.BICUBIC)) * np.float32(0.8) + 30
     light = np.linspace(1, 0.6, width, dtype=np.float32)
     grain = np.random.default_rng(0).normal(0, 4, (height, width)).astype(np.float32)
@@ -63,7 +62,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cards, _ = list_checkpoints(options.checkpoints)
     classifiers = [DigitClassifier.load(card.name, options.checkpoints) for card in cards]
-    canvas = render(place(THREE, 180, (130, 150)), 16)
+    canvas = render(place(THREE_STROKES, 180, (130, 150)), 16)
     show_ink("canvas of 280 x 280", canvas, classifiers, options.runs)
     show_ink("photograph of 12 megapixels", photograph_of_12_megapixels(), classifiers[:1], max(1, options.runs // 15))
 

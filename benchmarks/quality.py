@@ -20,7 +20,16 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, form, place_anywhere, read_pen_digits, read_pen_others
+from benchmarks.pen import (
+    WIDTHS,
+    PenDigit,
+    add_pen_argument,
+    canvas_of,
+    form,
+    place_anywhere,
+    read_pen_digits,
+    read_pen_others,
+)
 from benchmarks.tables import Tables, percent
 from mnist_core.checkpoints import CHECKPOINTS, Limits, load_answers, load_checkpoint
 from mnist_core.classifier import infer
@@ -53,9 +62,7 @@ def image_of(ink: np.ndarray) -> np.ndarray:
 
 
 def from_canvas(numbered: tuple[int, PenDigit], width: float) -> np.ndarray:
-    number, drawing = numbered
-    rng = np.random.default_rng([number, int(width)])
-    return image_of(render(place_anywhere(drawing.strokes, rng, width), width))
+    return image_of(canvas_of(numbered, width))
 
 
 # Ink that nobody has written ------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ TAKEN = (".resume", ".recipe")  # what else is called NAME and lies beside a che
 
 
 def ensure_name(name: str) -> None:
-    """A name is part of three file names, and never a way out of the folder."""
+    """A name is part of each file's name, and never a way out of the folder."""
     if not (isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(r"[\w-][\w.-]*", name)):
         raise CheckpointError(f"{name!r} is not the name of a checkpoint: letters, digits, '-', '_' and '.' are.")
     if len(name.encode()) > MOST_BYTES:

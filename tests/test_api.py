@@ -402,7 +402,7 @@ def test_two_models_that_are_asked_in_one_batch_each_answer_for_themselves(slow,
         np.testing.assert_allclose(answer.probabilities, expected, atol=1e-6)
 
 
-def test_a_body_that_does_not_arrive_is_given_up_and_nothing_is_held(serve, save_untrained, monkeypatch):
+def test_a_body_that_does_not_arrive_is_given_up_and_nothing_is_held(save_untrained, monkeypatch):
     monkeypatch.setattr(api, "PATIENCE", 0.2)
     desk = Desk(lambda card: None, threads=1)
     application = build_api(lambda: [save_untrained("first")], None, desk=desk)
@@ -427,7 +427,7 @@ def test_a_body_that_does_not_arrive_is_given_up_and_nothing_is_held(serve, save
     assert desk.held == 0
 
 
-def test_the_bodies_in_the_house_are_bounded_together(serve, save_untrained, monkeypatch):
+def test_the_bodies_in_the_house_are_bounded_together(save_untrained):
     desk = Desk(lambda card: None, threads=1)
     client = TestClient(Mount("/api", build_api(lambda: [save_untrained("first")], None, desk=desk)))
     desk.held = api.HELD

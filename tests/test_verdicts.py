@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_core.checkpoints import CHECKPOINTS, Limits
+from mnist_core.checkpoints import Limits
 from mnist_core.classifier import DigitClassifier, Prediction, infer
 from mnist_core.pen import written_digits, written_others
 from mnist_core.preprocess import to_tensor
@@ -175,7 +175,6 @@ def test_an_answer_for_a_program_tells_the_time_of_the_pipeline_and_of_the_netwo
     assert said.as_json("house")["milliseconds"] == 3.75
 
 
-@pytest.mark.skipif(not (CHECKPOINTS / "house.json").exists(), reason="the model of the house is not here")
 def test_the_model_of_the_house_turns_away_what_its_own_pen_writes_and_knows_its_digits():
     classifier = DigitClassifier.load("house")
     digits, labels, _ = written_digits(150, seed=77)

@@ -57,7 +57,7 @@ def to_drawing(strokes: Strokes, widths: Sequence[float]) -> state.Drawing:
     return state.Drawing(paths, file.getvalue(), own=False)
 
 
-def _path(stroke: Strokes, width: float) -> dict:
+def _path(stroke: Sequence[Sequence[float]], width: float) -> dict:
     (x, y), *rest = [(round(float(x), 1), round(float(y), 1)) for x, y in stroke]
     return {
         "type": "Path",

@@ -25,14 +25,7 @@ from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_f
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import DESKTOP, PHONE, TELEPHONE, gallery, pick_by_keyboard, settle, swipe
-
-# Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
-PLACE = """([row, column]) => {
-    const chart = document.querySelector(".js-plotly-plot"), { xaxis, yaxis } = chart._fullLayout;
-    const box = chart.getBoundingClientRect();
-    return [box.x + xaxis._offset + xaxis.l2p(column), box.y + yaxis._offset + yaxis.l2p(row)];
-}"""
+from tests.browser.visitor import CELL, DESKTOP, PHONE, TELEPHONE, gallery, pick_by_keyboard, settle, swipe
 
 SCROLLED = """() => new Promise((done) => {
     const top = () => document.querySelector("h1").getBoundingClientRect().top;
@@ -58,7 +51,7 @@ def wait_for_chart(page: Page) -> None:
 
 
 def click_cell(page: Page, row: int, column: int) -> None:
-    page.mouse.click(*page.evaluate(PLACE, [row, column]))
+    page.mouse.click(*page.evaluate(CELL, [row, column]))
 
 
 def expect_gallery(page: Page, numbers: set[int]) -> None:
@@ -234,8 +227,6 @@ def test_the_pages_of_the_gallery_hold_every_image_once(open_page, evaluation):
 
 
 def test_two_models_are_compared(open_page, evaluations):
-    if len(evaluations) < 2:
-        pytest.skip("there is one model only")
     (one, first), (other, second) = list(evaluations.items())[:2]
     comparison = compare(first, second)
     page = open_page("errors?door=Two+models")
@@ -355,7 +346,7 @@ def test_a_visitors_zip_is_evaluated_and_its_faults_are_named(open_page, tmp_pat
 def test_the_matrix_is_in_sight_at_once_and_nothing_is_wider_than_the_screen(open_page, view):
     page = open_page("errors", **({"viewport": PHONE} if view == "phone" else {}))
     wait_for_chart(page)
-    assert page.evaluate(PLACE, [5, 5])[1] < page.viewport_size["height"]
+    assert page.evaluate(CELL, [5, 5])[1] < page.viewport_size["height"]
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
@@ -475,7 +466,7 @@ def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
     cells = [(i, j) for i, j in np.argwhere(matrix) if i != j][:6]
     page.evaluate("window.chart = document.querySelector('.js-plotly-plot')")
     for row, column in cells:
-        page.mouse.move(*page.evaluate(PLACE, [int(row), int(column)]))
+        page.mouse.move(*page.evaluate(CELL, [int(row), int(column)]))
         page.wait_for_timeout(100)  # a hand rests before it presses; plotly itself looks every 50 ms where the mouse is
         page.mouse.down()
         page.mouse.up()
@@ -488,7 +479,7 @@ def test_fast_clicks_end_at_the_last_one(open_page, evaluation):
 def test_a_click_counts_where_the_chart_was_drawn_anew_under_a_mouse_at_rest(open_page):
     page = open_page("errors", viewport={"width": 1280, "height": 1200})  # nothing has to be scrolled
     wait_for_chart(page)
-    page.mouse.move(*page.evaluate(PLACE, [2, 7]))
+    page.mouse.move(*page.evaluate(CELL, [2, 7]))
     page.get_by_role("switch", name="Hits").press("Space")
     page.wait_for_function("location.search === '?hits=false'")
     settle(page)
@@ -504,15 +495,15 @@ def test_a_tap_of_a_finger_presses_the_cell_under_it_and_a_swipe_over_the_matrix
     for row, column in ((2, 7), (4, 9), (9, 4)):
         page.locator(".js-plotly-plot").scroll_into_view_if_needed()
         settle(page)
-        page.touchscreen.tap(*page.evaluate(PLACE, [row, column]))
+        page.touchscreen.tap(*page.evaluate(CELL, [row, column]))
         expect(chip(page, f"{row} read as {column}")).to_be_visible()
         page.evaluate(SCROLLED)  # to the gallery
     page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     settle(page)
-    (x, y), chosen = page.evaluate(PLACE, [8, 8]), page.evaluate("location.search")
+    (x, y), chosen = page.evaluate(CELL, [8, 8]), page.evaluate("location.search")
     swipe(page, [(x, y - 15 * step) for step in range(11)])
     page.evaluate(SCROLLED)
-    assert page.evaluate(PLACE, [8, 8])[1] < y - 50
+    assert page.evaluate(CELL, [8, 8])[1] < y - 50
     assert page.evaluate("location.search") == chosen  # nothing was pressed
 
 

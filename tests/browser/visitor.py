@@ -5,6 +5,12 @@ from playwright.sync_api import Page, expect
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 TELEPHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "user_agent": "Mozilla/5.0 (Android 16; Mobile)"}
+# Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
+CELL = """([row, column]) => {
+    const chart = document.querySelector(".js-plotly-plot"), { xaxis, yaxis } = chart._fullLayout;
+    const box = chart.getBoundingClientRect();
+    return [box.x + xaxis._offset + xaxis.l2p(column), box.y + yaxis._offset + yaxis.l2p(row)];
+}"""
 # Streamlit has nothing to do, and has had nothing for longer than the canvas waits before it sends a stroke.
 SETTLED = """() => new Promise((done) => {
     let since = performance.now();
