@@ -29,8 +29,7 @@ from mnist_core.verdicts import judge
 from mnist_core.words import percent
 from pages.parts import address, loaders, state
 from pages.parts.link import LONGEST, pack, unpack
-from pages.parts.pictures import npy, zipped
-from pages.parts.strip import Mark, in_colour, to_card, whole_strip
+from pages.parts.strip import Mark, in_colour, to_card
 from pages.parts.switches import CONTROLS, misread
 from tests.test_pages import SEVEN, as_canvas
 
@@ -486,13 +485,17 @@ def test_what_describes_no_stroke_goes_into_no_address():
         assert pack(odd) == ""
 
 
-def test_the_strip_and_every_stage_can_be_taken_away():
+def test_the_strip_every_stage_and_the_ink_can_be_taken_away(monkeypatch):
+    files = {}
+    monkeypatch.setattr(loaders.st, "download_button", lambda _, data, name, *__, **___: files.update({name: data}))
+    draw(open_page(tab="Take it away"))
     trace = Pipeline().run(SEVEN_PNG)
-    strip = Image.open(io.BytesIO(whole_strip(trace, ["7, 99 %"] * 8)))
-    assert strip.width > 8 * 400
-    with zipfile.ZipFile(io.BytesIO(zipped((step.stage.name, npy(step.output)) for step in trace.steps))) as archive:
-        assert archive.namelist() == [stage.name for stage in STAGES]
-        assert np.array_equal(np.load(io.BytesIO(archive.read("normalise"))), trace.tensor.numpy())
+    assert Image.open(io.BytesIO(files["strip.png"]())).width > 8 * 400
+    with zipfile.ZipFile(io.BytesIO(files["stages.zip"]())) as archive:
+        assert archive.namelist() == [f"{number}_{name}.npy" for number, name in enumerate(STAGE_NAMES, 1)]
+        for name, step in zip(archive.namelist(), trace.steps, strict=True):
+            assert np.array_equal(np.load(io.BytesIO(archive.read(name))), np.asarray(step.output)), name
+    assert files["ink.png"] == SEVEN_PNG
 
 
 def test_a_click_while_the_samples_are_read_does_not_lose_the_links_one(monkeypatch):
