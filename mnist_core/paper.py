@@ -11,16 +11,21 @@ from mnist_core.ink import Facts
 from mnist_core.surroundings import otsu, without_frame, without_table
 
 PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
+SURROUNDED = 0.15  # of its border, and a clean picture is looked at for a sheet; a stroke over the border is less
 
 
 def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:
     threshold = otsu(picture)
-    light = picture > threshold
-    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
-    facts = {"threshold": threshold, "light border": float(border), "light picture": float(light.mean())}
+    light, large = picture > threshold, min(picture.shape) >= PHOTOGRAPH_SIDE
+    is_flat = not large or _is_flat(picture)
+    if is_flat and large and _border(light) < 1 - SURROUNDED:  # a screenshot may show a white page on a black one
+        light = without_table(picture)[0] > threshold
+    light = _inside_rim(light)
+    border = _border(light)
+    facts = {"threshold": threshold, "light border": border, "light picture": float(light.mean())}
     if paper != "auto":
         is_light = paper == "light"
-    elif min(picture.shape) < PHOTOGRAPH_SIDE or _is_flat(picture):
+    elif is_flat:
         # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
         # over the edge and one that fills its picture are both understood.
         is_light = border + light.mean() > 1
@@ -28,6 +33,24 @@ def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Fact
         is_light = _strays_to_dark(without_table(picture)[0])
     facts["paper"] = "light" if is_light else "dark"
     return (1 - picture if is_light else picture), facts
+
+
+def _border(light: np.ndarray) -> float:
+    """The share of the picture's border that is light."""
+    return float(np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean())
+
+
+def _inside_rim(light: np.ndarray) -> np.ndarray:
+    """What a frame at the picture's border surrounds, if there is one: right inside it all is of the other kind, as is
+    most of the picture."""
+    rim = _border(light)
+    if rim not in (0, 1) or (light.mean() > 0.5) == rim:
+        return light
+    for width in range(1, min(light.shape) // 8 + 1):
+        inner = light[width:-width, width:-width]
+        if (here := _border(inner)) != rim:
+            return inner if abs(here - rim) > 0.9 else light
+    return light
 
 
 def _is_flat(picture: np.ndarray) -> bool:
@@ -46,7 +69,7 @@ def _strays_to_dark(picture: np.ndarray) -> bool:
 def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
     facts: Facts = {"paper": "clean", "table": False, "frame": False, "ruled lines": 0}
     large = min(picture.shape) >= PHOTOGRAPH_SIDE
-    if large and not _is_flat(picture):
+    if large and (not _is_flat(picture) or _border(picture > otsu(picture)) > SURROUNDED):
         bare, facts["table"] = without_table(1 - picture)
         picture = 1 - bare if facts["table"] else picture
     level, noise = _paper(picture, otsu(picture))

@@ -32,9 +32,10 @@ def without_table(picture: np.ndarray) -> tuple[np.ndarray, bool]:
     edges = next((edges for level in _levels(small) if (edges := _find_sheet(small, small > level)) is not None), None)
     if edges is None:
         return picture, False
-    # Ink is rarer than paper in every neighbourhood, so that the median is paper; every second pixel tells as much.
+    # A broad stroke may be half of its neighbourhood, but hardly three quarters; every second pixel tells as much.
     inside = _within(edges, small.shape, 4 * STEP)[::2, ::2]
-    paper = ndimage.median_filter(small[::2, ::2], 11, mode="nearest")[_nearest(inside)]
+    bare = small[_nearest(_within(edges, small.shape, STEP))][::2, ::2]
+    paper = ndimage.percentile_filter(bare, 75, 15, mode="nearest")[_nearest(inside)]
     on_sheet, paper = (
         np.asarray(Image.fromarray(np.float32(part)).resize(picture.shape[::-1], Image.Resampling.BILINEAR))
         for part in (_within(edges, small.shape, STEP), paper)
@@ -57,16 +58,17 @@ def _find_sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
     labels, count = ndimage.label(ndimage.binary_opening(light, iterations=2))
     if not count:
         return None
-    region = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    if not 0.1 * region.size < region.sum() < 0.98 * region.size:
+    region = ndimage.binary_fill_holes(labels == np.bincount(labels.ravel())[1:].argmax() + 1)  # what a 0 encloses too
+    if region.mean() < 0.1:
         return None
     hull = _hull(region)
     edges = _edges(hull, region.shape)
     sheet = _within(edges, region.shape)
-    if sheet.all():
+    if sheet.mean() > 0.98:
         return None
     around, rim = ~sheet, sheet & ~_within(edges, region.shape, STEP)
     fits = region[sheet].mean() > 0.75 and region[rim].mean() > 0.8 and light[around].sum() < 0.25 * around.sum()
+    fits &= light[sheet].mean() > 0.6
     whole = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]]).mean() < 0.25
     if not (fits and (_four_sided(hull) > 0.9 if whole else sheet.mean() > 0.4)):
         return None

@@ -339,6 +339,46 @@ def test_what_looks_like_a_frame_but_is_written_stays():
         assert not HOUSE.run(render(strokes, 16, finer=2))["background"].facts["frame"]
 
 
+WHITE_PAGE = render(place(FIVE, 170, (140, 140)), 16)[..., 0]
+
+
+@pytest.mark.parametrize("width", [1, 4, 16])
+@pytest.mark.parametrize("grey", [0, 128])
+@pytest.mark.parametrize("paper", ["light", "dark"])
+def test_a_frame_at_the_pictures_border_is_no_paper(width, grey, paper):
+    framed = np.pad(WHITE_PAGE, width, constant_values=grey)
+    trace = HOUSE.run(framed if paper == "light" else 255 - framed)
+    assert trace["polarity"].facts["paper"] == paper
+    assert np.abs(trace.image - HOUSE.run(WHITE_PAGE).image).mean() < 0.01
+
+
+@pytest.mark.parametrize("around", [(60, 60), ((120, 120), (0, 0)), ((0, 0), (120, 120)), ((40, 0), (0, 0))], ids=str)
+def test_a_white_page_on_a_black_screen_is_read_as_it_is_alone(around):
+    trace = HOUSE.run(np.pad(WHITE_PAGE, around))
+    assert trace["polarity"].facts["paper"] == "light"
+    assert trace["background"].facts["table"]
+    assert np.abs(trace.image - HOUSE.run(WHITE_PAGE).image).mean() < 0.01
+
+
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE, DOTTED_ZERO, square(0, 1)])
+@pytest.mark.parametrize("width", [8, 28, 60])
+def test_white_ink_on_black_is_no_page(strokes, width):
+    drawn = render(place(strokes, 270 - width, (140, 140)), width)[..., 0]
+    inverted, straight = HOUSE.run(255 - drawn), HOUSE.run(drawn)
+    assert not inverted["background"].facts["table"]
+    np.testing.assert_array_equal(inverted.image, straight.image)
+
+
+@pytest.mark.parametrize(("strokes", "share", "width"), [(DOTTED_ZERO[:1], 0.85, 14), (FIVE, 0.8, 28)])
+def test_on_a_table_ink_may_enclose_half_of_its_sheet_or_come_near_the_edge(strokes, share, width):
+    sheet = render(place(strokes, 280 * share, (140, 140)), width)[..., 0]
+    table = np.random.default_rng(5).normal(90, 4, (400, 400)).clip(0, 255)
+    table[60:340, 60:340] = sheet
+    trace = HOUSE.run(table.astype(np.uint8))
+    assert trace["background"].facts["table"]
+    assert np.abs(trace.image - HOUSE.run(sheet).image).mean() < 0.01
+
+
 def test_a_line_from_corner_to_corner_is_no_frame():
     picture = np.eye(100, dtype=np.float32)
     picture[10, 80] = 1
