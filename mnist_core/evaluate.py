@@ -367,7 +367,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mistakes", type=int, default=10, metavar="N", help="how many to list (default: 10)")
     parser.add_argument("--json", action="store_true", help="every figure as one JSON object")
     add_checkpoints(parser)
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # the folder may follow options
     if options.mistakes < 0:
         parser.error("--mistakes takes a number from 0 on.")
     if options.folder == "":

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,17 @@ class Parsed(Exception):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_exists_and_takes_its_options(command, monkeypatch):
-    parse = argparse.ArgumentParser.parse_args
+    def only(parse: Callable) -> Callable:
+        def parse_only(parser: argparse.ArgumentParser, arguments: list[str] | None = None, *rest) -> None:
+            parse(parser, arguments, *rest)
+            raise Parsed
 
-    def parse_only(parser: argparse.ArgumentParser, arguments: list[str] | None = None, *rest) -> None:
-        parse(parser, arguments, *rest)
-        raise Parsed
+        return parse_only
 
     name, *options = shlex.split(command)
     module = importlib.import_module(name)
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    for way in ("parse_args", "parse_intermixed_args"):
+        monkeypatch.setattr(argparse.ArgumentParser, way, only(getattr(argparse.ArgumentParser, way)))
     monkeypatch.setattr(sys, "argv", [name, *options])
     with pytest.raises(Parsed):
         module.main()

@@ -345,7 +345,7 @@ def own_digits(tmp_path) -> Path:
 
 def test_the_command_tells_the_figures_of_a_folder_and_what_it_left_out(save_untrained, own_digits, tmp_path, capsys):
     save_untrained("small")
-    assert main(["small", str(own_digits), "--json", "--checkpoints", str(tmp_path)]) == 1
+    assert main(["small", "--json", str(own_digits), "--checkpoints", str(tmp_path)]) == 1
     told = capsys.readouterr()
     assert told.err.startswith("7/cut.png: ")
     figures = json.loads(told.out)
