@@ -11,7 +11,7 @@ from mnist_core.ink import Facts
 from mnist_core.surroundings import otsu, without_frame, without_table
 
 PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
-SURROUNDED = 0.15  # of its border, and a clean picture is looked at for a sheet; a stroke over the border is less
+SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet; a stroke along one side is less
 
 
 def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:

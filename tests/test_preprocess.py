@@ -27,6 +27,7 @@ from scipy import ndimage
 from benchmarks.photographs import SCENES, photograph
 from mnist_core.data import load_embedded_digits
 from mnist_core.ink import InkError, grey
+from mnist_core.paper import SURROUNDED
 from mnist_core.preprocess import (
     BOXED,
     MEAN,
@@ -236,6 +237,10 @@ def test_light_from_one_side_does_not_matter(amount, angle, seed):
 def test_a_drawing_on_the_canvas_passes_the_background_stage_bit_for_bit(strokes, width, transparent):
     ink = render(strokes, width, finer=2)
     assume((ink[..., 0] < 255).mean() < 0.4)
+    border = np.concatenate([ink[[0, -1], :, 0].ravel(), ink[:, [0, -1], 0].ravel()])
+    assume(
+        (border < 255).mean() < SURROUNDED
+    )  # within strokes along three sides the canvas would be a page on a screen
     if transparent:
         ink = np.dstack([np.zeros_like(ink[..., :3]), 255 - ink[..., 0]])
     trace = HOUSE.until("background").run(ink)
@@ -352,7 +357,7 @@ def test_a_frame_at_the_pictures_border_is_no_paper(width, grey, paper):
     assert np.abs(trace.image - HOUSE.run(WHITE_PAGE).image).mean() < 0.01
 
 
-@pytest.mark.parametrize("around", [(60, 60), ((120, 120), (0, 0)), ((0, 0), (120, 120)), ((40, 0), (0, 0))], ids=str)
+@pytest.mark.parametrize("around", [(60, 60), ((120, 120), (0, 0)), ((0, 0), (120, 120))], ids=str)
 def test_a_white_page_on_a_black_screen_is_read_as_it_is_alone(around):
     trace = HOUSE.run(np.pad(WHITE_PAGE, around))
     assert trace["polarity"].facts["paper"] == "light"
