@@ -16,28 +16,30 @@ SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet;
 
 def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:
     threshold = otsu(picture)
-    light, large = picture > threshold, min(picture.shape) >= PHOTOGRAPH_SIDE
-    is_flat = not large or _is_flat(picture)
-    if is_flat and large and _border(light) < 1 - SURROUNDED:  # a screenshot may show a white page on a black one
-        light = without_table(picture)[0] > threshold
-    light = _inside_rim(light)
+    bare = without_table(picture)[0] if _may_have_a_table(picture, picture <= threshold) else picture
+    light = _inside_rim(bare > threshold)
     border = _border(light)
     facts = {"threshold": threshold, "light border": border, "light picture": float(light.mean())}
     if paper != "auto":
         is_light = paper == "light"
-    elif is_flat:
+    elif min(picture.shape) < PHOTOGRAPH_SIDE or _is_flat(picture):
         # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
         # over the edge and one that fills its picture are both understood.
         is_light = border + light.mean() > 1
     else:
-        is_light = _strays_to_dark(without_table(picture)[0])
+        is_light = _strays_to_dark(bare)
     facts["paper"] = "light" if is_light else "dark"
     return (1 - picture if is_light else picture), facts
 
 
-def _border(light: np.ndarray) -> float:
-    """The share of the picture's border that is light."""
-    return float(np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean())
+def _may_have_a_table(picture: np.ndarray, around: np.ndarray) -> bool:
+    """Whether a sheet is to be looked for: in a photograph, and in a screenshot, where a page lies on a darker one."""
+    return min(picture.shape) >= PHOTOGRAPH_SIDE and (not _is_flat(picture) or _border(around) > SURROUNDED)
+
+
+def _border(mask: np.ndarray) -> float:
+    """The share that a mask has of the picture's border."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
 
 
 def _inside_rim(light: np.ndarray) -> np.ndarray:
@@ -68,13 +70,15 @@ def _strays_to_dark(picture: np.ndarray) -> bool:
 
 def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
     facts: Facts = {"paper": "clean", "table": False, "frame": False, "ruled lines": 0}
-    large = min(picture.shape) >= PHOTOGRAPH_SIDE
-    if large and (not _is_flat(picture) or _border(picture > otsu(picture)) > SURROUNDED):
+    threshold = otsu(picture)
+    if _may_have_a_table(picture, picture > threshold):
         bare, facts["table"] = without_table(1 - picture)
-        picture = 1 - bare if facts["table"] else picture
-    level, noise = _paper(picture, otsu(picture))
+        if facts["table"]:
+            picture = 1 - bare
+            threshold = otsu(picture)
+    level, noise = _paper(picture, threshold)
     facts |= {"level": level, "noise": noise}
-    if not large:
+    if min(picture.shape) < PHOTOGRAPH_SIDE:
         return (picture - level).clip(0) if level else picture, facts
     even = np.abs(_block_floors(picture) - level) <= 2 / 255
     if noise <= 2 / 255 and even.mean() >= 0.75:

@@ -10,6 +10,11 @@ def percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
+def whole_percent(share: float) -> str:
+    """The same in whole percents, with a tenth where a whole one would be all or nothing."""
+    return f"{share:.0%}" if share in (0, 1) or 0.005 < share < 0.995 else percent(share)
+
+
 def counted(count: int, noun: str) -> str:
     """So many of what a noun names, which takes an s where there are more or none."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -7,7 +7,7 @@ from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.evaluate import confusion_matrix
 from mnist_core.pictures import png
 from mnist_core.preprocess import NAIVE, Trace
-from mnist_core.words import percent, with_article
+from mnist_core.words import percent, whole_percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
 from pages.parts.desk import DRAW, choose_ink, is_own, mark_of, read_link, show_examples, show_link, show_sign
@@ -155,7 +155,7 @@ def show_scorecard() -> None:
     matrix, digits = st.columns(2)
     with matrix:
         away = f", {count} turned away" if (count := table["digit"].isna().sum()) else ""
-        st.markdown(f"**{right.sum()} of {len(right)} right** ({percent(right.mean())}){away}")
+        st.markdown(f"**{right.sum()} of {len(right)} right** ({whole_percent(right.mean())}){away}")
         st.plotly_chart(
             confusion_chart(confusion_matrix(read)),
             key="scores",

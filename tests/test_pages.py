@@ -23,7 +23,7 @@ from mnist_core.preprocess import NAIVE, Pipeline
 from mnist_core.recipes import RECIPES, read_recipe
 from mnist_core.strokes import render
 from mnist_core.train import parse_arguments, usual_name
-from mnist_core.words import as_code, as_written, counted, whole_number, with_article
+from mnist_core.words import as_code, as_written, counted, whole_number, whole_percent, with_article
 from pages.parts import loaders, state
 from pages.parts.examples import EXAMPLES
 from tests.inks import SEVEN
@@ -237,6 +237,11 @@ def test_an_example_is_judged_and_is_nobodys_drawing():
     assert (scores(app), drawn(app)) == ([(9, 9)], [])
 
 
+def test_a_share_in_whole_percents_is_never_rounded_to_all_or_nothing():
+    said = [whole_percent(right / total) for right, total in ((0, 1), (1, 2), (2, 3), (200, 201), (1, 201), (3, 3))]
+    assert said == ["0%", "50%", "67%", "99.5%", "0.5%", "100%"]
+
+
 def test_the_scores_are_numbered_as_the_drawings_in_the_archive(monkeypatch):
     files = {}
     monkeypatch.setattr(st, "download_button", lambda _, data, name, *__, **___: files.update({name: data}))
@@ -290,11 +295,11 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
     app = open_app().run()
     judge_what_is_turned_away(app, monkeypatch, "5", "is_5")
     assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
-    assert any(text.value == "**0 of 1 right** (0.0%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
     app.button(key="example 9").click().run()
     app.button(key="right").click().run()
     assert scores(app) == [(5, None), (9, 9)]
-    assert any(text.value == "**1 of 2 right** (50.0%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
     assert app.dataframe[-1].value.values.tolist() == [["5", 1, 0.0], ["9", 1, 1.0]]
     assert not app.exception
 
@@ -307,7 +312,7 @@ def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is
     app.button(key="is_none").click().run()
     assert any(text.value == "Counted as no digit." for text in app.markdown)
     assert scores(app) == [(None, None), (None, 9)]
-    assert any(text.value == "**1 of 2 right** (50.0%), 1 turned away" for text in app.markdown)
+    assert any(text.value == "**1 of 2 right** (50%), 1 turned away" for text in app.markdown)
     assert app.dataframe[-1].value.values.tolist() == [["none", 2, 0.5]]
     assert list(app.dataframe[-1].value) == ["Digit", "Judged", "Read right"], "one drawing, judged of many models"
     assert not app.exception

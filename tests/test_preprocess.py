@@ -238,9 +238,7 @@ def test_a_drawing_on_the_canvas_passes_the_background_stage_bit_for_bit(strokes
     ink = render(strokes, width, finer=2)
     assume((ink[..., 0] < 255).mean() < 0.4)
     border = np.concatenate([ink[[0, -1], :, 0].ravel(), ink[:, [0, -1], 0].ravel()])
-    assume(
-        (border < 255).mean() < SURROUNDED
-    )  # within strokes along three sides the canvas would be a page on a screen
+    assume((border < 255).mean() < SURROUNDED)  # else the strokes look like a screen around a page
     if transparent:
         ink = np.dstack([np.zeros_like(ink[..., :3]), 255 - ink[..., 0]])
     trace = HOUSE.until("background").run(ink)

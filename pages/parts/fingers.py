@@ -47,3 +47,8 @@ def place_for_presses() -> DeltaGenerator:
     with place:
         _listener(key="fingers")
     return place
+
+
+def has_fingers() -> bool:
+    """Whether the page is looked at on a telephone."""
+    return "Mobi" in st.context.headers.get("User-Agent", "")

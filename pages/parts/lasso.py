@@ -10,6 +10,7 @@ import streamlit as st
 from mnist_core import CheckpointError
 from pages.parts import loaders, state
 from pages.parts.datasets import MNIST, Answered
+from pages.parts.fingers import has_fingers
 
 FINGER = "finger"  # whether one draws on a map
 MOST = 40  # corners of a line: as many as an address bears and a hand means
@@ -84,11 +85,6 @@ def fenced_images(answers: Answered, usual: str) -> frozenset[int] | None:
         return fenced(drawn_on, loaders.landscape(card).places)
     except CheckpointError:
         return None
-
-
-def has_fingers() -> bool:
-    """Whether the page is looked at on a telephone."""
-    return "Mobi" in st.context.headers.get("User-Agent", "")
 
 
 def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) -> None:
