@@ -148,15 +148,15 @@ def build_api(
     desk = desk or Desk(load)
 
     async def predict(request: Request) -> JSONResponse:
-        if request.query_params.keys() - {"model"}:
-            raise HTTPException(422, "The one parameter that this address takes is ?model=NAME.")
+        if [name for name, _ in request.query_params.multi_items()] not in ([], ["model"]):
+            raise HTTPException(422, "The one parameter that this address takes is ?model=NAME, once.")
         card = choose_card(cards(), request.query_params.get("model"))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         kind = "image/jpeg" if kind == "image/jpg" else kind  # no registered name, and many use it
         if kind not in (*PICTURES, FORM, JSON, ""):
             told = f"Send a picture ({', '.join(PICTURES)}), {FORM} or {JSON}, and name it in Content-Type."
             raise HTTPException(415, told, {"Accept-Post": ", ".join((*PICTURES, FORM, JSON))})
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise HTTPException(415, "Send the body as it is, without a Content-Encoding.")
         async with desk.receive(request) as body:
             if kind == FORM:
@@ -243,11 +243,12 @@ def unpack_json(body: bytes) -> bytes:
     text = values.get("image") if isinstance(values, dict) else None
     if not isinstance(text, str):
         raise HTTPException(422, ASKED)
+    text = re.sub(r"\s+", "", text)
     if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
         if not head.lower().endswith(";base64"):
             raise HTTPException(422, "A data URL of a picture is written in base64.")
-    text = re.sub(r"\s+", "", text).rstrip("=").translate(FROM_ADDRESSES)
+    text = text.rstrip("=").translate(FROM_ADDRESSES)
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:

@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,6 +21,15 @@ NOBODY_READS = STOPPED + 13  # SIGPIPE, for which Windows has no name
 
 class CommandError(Exception):
     """What a command cannot do; the message says why, in a sentence."""
+
+
+@contextmanager
+def writing(what: object, advice: str = "") -> Iterator[None]:
+    """Where the disk refuses `what`, a sentence says so."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{what} cannot be written: {error.strerror}. {advice}".rstrip()) from None
 
 
 class Faults:

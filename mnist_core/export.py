@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from mnist_core.architectures import SIDE, build
 from mnist_core.checkpoints import CHECKPOINTS, Card, write_atomically
 from mnist_core.classifier import DigitClassifier, infer
-from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
+from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier, writing
 from mnist_core.data import load_embedded_digits, load_mnist, mnist_is_here
 from mnist_core.preprocess import to_tensor
 
@@ -152,10 +152,8 @@ def export(classifier: DigitClassifier, form: Format, out: Path) -> int:
     content = form.save(model, classifier.card)
     what, tensors = images_to_compare()
     difference = compare(model, form.load(content), tensors)
-    try:
+    with writing(out):
         write_atomically(out, content)
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written: {error.strerror}.") from None
     print(f"{out}: {len(content) / 1e6:.1f} MB")
     print(f"Loaded back and compared on {what}: same answers, largest difference of a logit {difference:.1e}.")
     return 0

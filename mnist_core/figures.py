@@ -14,7 +14,7 @@ import numpy as np
 
 from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import save_arrays
-from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
+from mnist_core.command import add_checkpoints, finish, load_classifier, writing
 from mnist_core.data import Labelled, load_mnist
 from mnist_core.measure import MEASURES, histogram, measure
 from mnist_core.neighbours import embed, nearest
@@ -162,11 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
         train, test = load_mnist("train"), load_mnist("test")
         averages = average_images(train)
         figures = portray(train, test, embed(classifier.model, to_tensor(train.images)), classifier.card.name)
-        try:
+        with writing("The figures"):
             save_arrays(AVERAGES, averages=averages.astype(np.float16))
             save_figures(figures)
-        except OSError as error:
-            raise CommandError(f"The figures cannot be written: {error.strerror}.") from None
         print(f"Average images of the ten digits, {AVERAGES.stat().st_size / 1000:.0f} KB, in {AVERAGES.name}.")
         print(f"All that the data page shows, {FIGURES.stat().st_size / 1000:.0f} KB, in {FIGURES.name}.")
         print(f"Test images that are also training images: {figures.same}.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mnist_core.checkpoints import CHECKPOINTS, Card, CheckpointError, list_checkpoints, load_arrays, save_arrays
 from mnist_core.classifier import infer
-from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier
+from mnist_core.command import CommandError, add_checkpoints, finish, load_classifier, writing
 from mnist_core.data import Labelled, load_mnist
 from mnist_core.preprocess import to_tensor
 
@@ -120,10 +120,8 @@ def draw_maps(parser: argparse.ArgumentParser, names: list[str], folder: Path) -
     train, test = load_mnist("train"), load_mnist("test")
     for classifier in classifiers:
         landscape = explore(classifier.model, train, test)
-        try:
+        with writing("The map"):
             path = save_landscape(landscape, classifier.card, folder)
-        except OSError as error:
-            raise CommandError(f"The map cannot be written: {error.strerror}.") from None
         print(f"{path.name}: {len(test.labels):,} images, {path.stat().st_size / 1000:.0f} KB", flush=True)
     return 0
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_core.architectures import DIGITS, SIDE
-from mnist_core.command import CommandError, finish
+from mnist_core.command import finish, writing
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
 from mnist_core.preprocess import Pipeline, crop, scale, to_rows
 from mnist_core.strokes import CANVAS_SIDE, Strokes, curve, evenly, place, place_within, render, soften
@@ -444,10 +444,8 @@ def main() -> int:
         parser.error(f"{place} is not a place for a PNG file.")
 
     def command() -> int:
-        try:
+        with writing(place):
             sheet().save(place, optimize=True)
-        except OSError as error:
-            raise CommandError(f"{place} cannot be written: {error.strerror}.") from None
         return 0
 
     return finish(command)

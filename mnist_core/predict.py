@@ -22,7 +22,7 @@ from tqdm import tqdm
 from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier, Prediction
-from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
+from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier, writing
 from mnist_core.ink import Ink, InkError, files_in, is_picture
 from mnist_core.pictures import step_png
 from mnist_core.preprocess import STAGE_NAMES, Trace
@@ -148,15 +148,15 @@ class Stages:
 
     def save(self, path: str, trace: Trace) -> None:
         folder = self.folder / self._name(path) if self.several else self.folder
-        try:
+        files = [folder / f"{number}_{name}.png" for number, name in enumerate(STAGE_NAMES, 1)]
+        if any(file.exists() and os.path.exists(path) and file.samefile(path) for file in files):
+            raise CommandError(f"{path} itself would be written over. Choose another folder with --stages.")
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            names = [f"{number}_{name}.png" for number, name in enumerate(STAGE_NAMES, 1)]
-            for name in names[len(trace.steps) :]:  # of other ink, which may have gone further
-                (folder / name).unlink(missing_ok=True)
-            for name, step in zip(names, trace.steps, strict=False):
-                (folder / name).write_bytes(step_png(step))
-        except OSError as error:
-            raise CommandError(f"{folder} cannot be written to: {error.strerror}.") from None
+            for file in files[len(trace.steps) :]:  # of other ink, which may have gone further
+                file.unlink(missing_ok=True)
+            for file, step in zip(files, trace.steps, strict=False):
+                file.write_bytes(step_png(step))
 
     def _name(self, path: str) -> str:
         """The file's own name, with a number where another of that name came before."""

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +39,7 @@ from mnist_core.checkpoints import (
     write_atomically,
 )
 from mnist_core.classifier import infer
-from mnist_core.command import NOBODY_READS, STOPPED, discard_output, finish
+from mnist_core.command import NOBODY_READS, STOPPED, discard_output, finish, writing
 from mnist_core.data import DataUnavailable, Labelled, Splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.labelled import load_splits
@@ -49,6 +48,7 @@ from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative, posi
 from mnist_core.verdicts import fit_limits, fit_temperature
 
 HELD_WRITTEN = 5_000  # digits, and things that are none, of our own pen that are kept aside for the limits
+GO_ON = "Make room and go on with --resume."
 
 
 class TrainingError(Exception):
@@ -326,7 +326,7 @@ def save_result(run: Run, splits: Splits, name: str, folder: Path) -> Card:
         seconds=round(sum(row["seconds"] for row in run.history), 1),
         limits=limits,
     )
-    with writing_to(folder):
+    with writing(folder, GO_ON):
         return save_checkpoint(card, model, splits.test.labels, logits, folder)
 
 
@@ -368,16 +368,6 @@ def ensure_room(run: Run, folder: Path) -> None:
             f"{folder} has {free / 1e6:.0f} MB left and the run needs {needed / 1e6:.0f} MB. "
             "Make room, or choose another folder with --out."
         )
-
-
-@contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise TrainingError(
-            f"Writing to {folder} failed: {error.strerror}. Make room and go on with --resume."
-        ) from None
 
 
 def first_does(task: Callable[[], Any]) -> Any:
@@ -511,7 +501,7 @@ def train(options: argparse.Namespace) -> Card | None:
         )
     for row in fit(run, splits, progress=writes and sys.stderr.isatty()):
         if writes:
-            with writing_to(options.out):
+            with writing(options.out, GO_ON):
                 run.save(state)
             print(
                 f"epoch {row['epoch']:>3}/{recipe.epochs}   loss {row['train_loss']:.4f}"

@@ -21,8 +21,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -36,7 +35,7 @@ from tqdm import tqdm
 from mnist_core.architectures import ARCHITECTURES
 from mnist_core.augment import Augmentation
 from mnist_core.checkpoints import ensure_name, write_atomically
-from mnist_core.command import STOPPED, CommandError, finish
+from mnist_core.command import STOPPED, CommandError, finish, writing
 from mnist_core.data import ROOT, Labelled, Splits
 from mnist_core.labelled import load_splits
 from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative
@@ -362,14 +361,6 @@ def load_part(data: str, images: int | None) -> Splits:
     return Splits(train, splits.validation, Labelled(splits.test.images[:0], splits.test.labels[:0]))
 
 
-@contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StudyError(f"Cannot write to {folder}: {error.strerror}. Choose another --out.") from None
-
-
 def tune(options: argparse.Namespace) -> int:
     if not find_spec("optuna"):
         print("The search needs Optuna: pip install -r requirements-tune.txt brings it.", file=sys.stderr)
@@ -380,10 +371,11 @@ def tune(options: argparse.Namespace) -> int:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     try:
         ensure_name(options.name)
-        with writing_to(options.out):
+        with writing(options.out, "Choose another --out."):
             options.out.mkdir(parents=True, exist_ok=True)
         if options.storage == f"sqlite:///{DATABASE}":
-            DATABASE.parent.mkdir(parents=True, exist_ok=True)
+            with writing(DATABASE.parent, "Name a database with --storage."):
+                DATABASE.parent.mkdir(parents=True, exist_ok=True)
         search = open_search(options)
         work(search, options, load_part(options.data, options.images))
         study = figures(search, options)
@@ -391,7 +383,7 @@ def tune(options: argparse.Namespace) -> int:
             reasons = [trial.user_attrs.get("reason") for trial in search.get_trials(deepcopy=False)]
             told = next(filter(None, reasons), "Try more --trials.")
             raise StudyError(f"No trial came to its end, so there is no winner. {told}")
-        with writing_to(options.out):
+        with writing(options.out, "Choose another --out."):
             path = save_study(study, options.out)
             recipe = path.with_name(f"{options.name}.recipe.json")
             write_atomically(recipe, (json.dumps(asdict(winner(study)), indent=1) + "\n").encode())

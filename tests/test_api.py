@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import json
 import os
 import socket
@@ -25,20 +24,19 @@ from mnist_core import CheckpointError, DigitClassifier, api
 from mnist_core.api import Desk, build_api
 from mnist_core.checkpoints import list_checkpoints
 from mnist_core.openapi import MAX_BODY
+from mnist_core.pictures import to_png
 from tests import inks
 
 ROOT = Path(__file__).resolve().parent.parent
 PNG = {"Content-Type": "image/png"}
 
 
-def png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+def as_png(pixels: np.ndarray) -> bytes:
+    return to_png(Image.fromarray(pixels))
 
 
-SEVEN = png(inks.SEVEN)
-BLANK = png(np.full((50, 50), 255, dtype=np.uint8))
+SEVEN = as_png(inks.SEVEN)
+BLANK = as_png(np.full((50, 50), 255, dtype=np.uint8))
 
 
 @pytest.fixture
@@ -73,12 +71,13 @@ def client(serve):
         {"json": {"image": base64.encodebytes(SEVEN).decode()}},
         {"json": {"image": base64.urlsafe_b64encode(SEVEN).decode().rstrip("=")}},
         {"json": {"image": "data:image/png;base64," + base64.b64encode(SEVEN).decode()}},
-        {"json": {"image": "DATA:IMAGE/PNG;BASE64," + base64.b64encode(SEVEN).decode()}},
+        {"json": {"image": "\n DATA:IMAGE/PNG;BASE64, " + base64.b64encode(SEVEN).decode()}},
         {"content": SEVEN, "headers": {"Content-Type": "image/jpg"}},
+        {"content": SEVEN, "headers": {**PNG, "Content-Encoding": "Identity"}},
     ],
     ids=[
         *("raw", "bytes", "unnamed", "form", "form with more", "base64", "base64 in lines", "base64 for addresses"),
-        *("data URL", "data URL in capitals", "jpg"),
+        *("data URL", "data URL in capitals and lines", "jpg", "identity"),
     ],
 )
 def test_a_picture_is_answered_as_the_classifier_answers_it(client, tmp_path, request_parts):
@@ -138,7 +137,7 @@ def form(body: bytes, kind: str = "multipart/form-data; boundary=x") -> dict:
     return {"content": body, "headers": {"Content-Type": kind}}
 
 
-HUGE = png(np.zeros((6251, 8000), dtype=bool))
+HUGE = as_png(np.zeros((6251, 8000), dtype=bool))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +152,7 @@ HUGE = png(np.zeros((6251, 8000), dtype=bool))
         (404, "POST", "predict?model=../first", {"content": SEVEN, "headers": PNG}, "no model of this name"),
         (422, "POST", "predict?Model=second", {"content": SEVEN, "headers": PNG}, "?model=NAME"),
         (422, "POST", "predict?model=second&top=5", {"content": SEVEN, "headers": PNG}, "?model=NAME"),
+        (422, "POST", "predict?model=first&model=second", {"content": SEVEN, "headers": PNG}, "once"),
         (422, "POST", "predict", {"files": {"image": SEVEN}, "data": {"model": "second"}}, "?model=NAME"),
         (422, "POST", "predict", {"json": {"image": "", "model": "second"}}, "?model=NAME"),
         (404, "GET", "nothing", {}, "openapi.json"),

@@ -16,14 +16,13 @@ from PIL import Image
 from mnist_core import labelled
 from mnist_core.data import load_mnist
 from mnist_core.labelled import ArchiveError, load_splits, read_archive, read_folder, read_scans
+from mnist_core.pictures import to_png
 from mnist_core.preprocess import Pipeline
 from tests.inks import ONE, SEVEN
 
 
 def as_png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return to_png(Image.fromarray(pixels))
 
 
 def pack(files: dict[str, bytes | str], how: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
-from mnist_core.pictures import png
+from mnist_core.pictures import png, to_png
 from mnist_core.preprocess import NAIVE, Pipeline
 from mnist_core.recipes import RECIPES, read_recipe
 from mnist_core.strokes import render
@@ -26,6 +26,7 @@ from mnist_core.train import parse_arguments, usual_name
 from mnist_core.words import as_code, as_written, counted, whole_number, whole_percent, with_article
 from pages.parts import loaders, state
 from pages.parts.examples import EXAMPLES
+from pages.parts.pictures import data_address
 from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,9 +40,7 @@ def open_app() -> AppTest:
 
 def as_canvas(pixels: np.ndarray, strokes: int = 1) -> dict:
     """What the drawing component sends for these pixels."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    data = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    data = data_address(to_png(Image.fromarray(pixels)))
     return {"drawing": {"raw": {"objects": [{"type": "Path"}] * strokes}, "data": data}}
 
 

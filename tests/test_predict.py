@@ -270,6 +270,14 @@ def test_stages_leave_the_other_files_of_their_folder_alone(ask, pictures, tmp_p
     assert Path(picture).read_bytes() == (pictures / "blank.png").read_bytes()
 
 
+def test_stages_are_not_written_over_the_picture_itself(ask, pictures):
+    picture = (pictures / "seven.png").rename(pictures / "7_centre.png")
+    before = picture.read_bytes()
+    status, _, err = ask(picture, "--stages", pictures)
+    assert (status, picture.read_bytes()) == (1, before)
+    assert "would be written over" in err
+
+
 def test_thousands_of_files_go_through_in_batches_that_hold_no_picture_of_a_stage(ask, pictures, monkeypatch):
     batches = []
     judge = DigitClassifier.judge

@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_core import DigitClassifier, explain
 from mnist_core.classifier import Prediction, infer
 from mnist_core.data import load_embedded_digits, mnist_is_here
-from mnist_core.pictures import png
+from mnist_core.pictures import png, to_png
 from mnist_core.preprocess import STAGE_NAMES, STAGES, Pipeline, to_tensor
 from mnist_core.strokes import Strokes, place, render
 from mnist_core.vary import DIALS, steady_range, vary
@@ -287,9 +287,8 @@ def test_a_picture_that_cannot_be_read_is_not_called_empty_paper():
 
 
 def test_one_grey_pixel_is_no_digit_whatever_is_switched_off():
-    file = io.BytesIO()
-    Image.new("L", (1, 1), 128).save(file, "PNG")
-    app = bring(open_page(crop="false", stretch="false", background="false"), file.getvalue())
+    pixel = to_png(Image.new("L", (1, 1), 128))
+    app = bring(open_page(crop="false", stretch="false", background="false"), pixel)
     assert not app.exception
     assert answers(app) == []
 
@@ -397,10 +396,10 @@ def test_every_tab_opens_with_a_sample(tab, number):
 
 def test_samples_are_mnists_where_it_is_and_scans_where_it_is_not(monkeypatch):
     if mnist_is_here():
-        assert loaders.samples()[0].startswith("MNIST")
+        assert loaders.samples()[0] == "mnist"
     monkeypatch.setattr(loaders, "mnist_is_here", lambda: False)
     name, labelled = loaders.samples()
-    assert "scikit-learn" in name
+    assert name == "scan"
     assert np.array_equal(labelled.images, load_embedded_digits().images)
 
 
@@ -509,10 +508,20 @@ def test_a_click_while_the_samples_are_read_does_not_lose_the_links_one(monkeypa
 def test_a_link_brings_a_sample_and_a_number_beyond_them_is_told():
     app = open_page(sample="3")
     assert np.array_equal(cards(app)[-1], in_colour(Pipeline().run(loaders.samples()[1].images[3]).tensor[0].numpy()))
-    for odd in ("10000000", "-1", "three", "²", "9" * 5000):
+    for odd in ("10000000", "-1", "three", "²", "9" * 5000, "mnist", "scan-", "mnist-x", "scan--1", "mnist-1-1"):
         app = open_page(sample=odd)
         assert not app.exception
         assert [warning.value for warning in app.warning] == ["The link asks for a sample that does not exist."]
+
+
+def test_a_link_to_a_sample_says_of_which_set_it_is_and_no_other_sets_takes_its_place(monkeypatch):
+    monkeypatch.setattr(loaders, "mnist_is_here", lambda: False)
+    app = open_page(sample="scan-3")
+    assert app.number_input(key=state.SAMPLE).value == 3
+    app = open_page(sample="mnist-3")
+    assert not app.number_input
+    told = "The link asks for one of MNIST's test images. The samples here are scikit-learn's scans."
+    assert [warning.value for warning in app.warning] == [told]
 
 
 def test_a_curve_of_the_canvas_is_followed_closely():

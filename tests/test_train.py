@@ -402,7 +402,7 @@ def test_a_disk_that_fills_up_during_a_run_is_told_and_what_was_saved_stays(tmp_
 
     monkeypatch.setattr(mnist_core.train, "write_atomically", fill_up)
     arguments = [*QUICK, "--epochs", "2", "--out", str(tmp_path)]
-    told = f"Writing to {tmp_path} failed: No space left on device. Make room and go on with --resume."
+    told = f"{tmp_path} cannot be written: No space left on device. Make room and go on with --resume."
     fails_in_a_sentence(arguments, told, before_the_first_epoch=False)
     assert [path.name for path in tmp_path.iterdir()] == ["mlp.resume.safetensors"]
     monkeypatch.undo()

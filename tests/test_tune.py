@@ -194,7 +194,7 @@ def test_a_folder_for_the_results_that_is_a_file_is_told(tmp_path, capsys):
     (tmp_path / "taken").write_text("")
     place = ["--storage", f"sqlite:///{tmp_path / 'db'}", "--out", str(tmp_path / "taken")]
     assert main(["--architecture", "mlp", "--data", "embedded", *place]) == 1
-    assert capsys.readouterr().err == f"Cannot write to {tmp_path / 'taken'}: File exists. Choose another --out.\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'taken'} cannot be written: File exists. Choose another --out.\n"
 
 
 def test_a_recipe_that_is_not_there_is_told_without_its_folder(tmp_path, capsys):

@@ -1,7 +1,6 @@
 """The drawing canvas: the only caller of streamlit-drawable-canvas."""
 
 import functools
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ import streamlit as st
 from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
+from mnist_core.pictures import to_png
 from mnist_core.strokes import CANVAS_SIDE, Strokes, render
 from pages.parts import state
 
@@ -52,9 +52,7 @@ def to_drawing(strokes: Strokes, widths: Sequence[float]) -> state.Drawing:
     paths = tuple(_path(stroke, width) for stroke, width in zip(strokes, widths, strict=True))
     pens = {width: [s for s, w in zip(strokes, widths, strict=True) if w == width] for width in set(widths)}
     drawn = (render(written, width) for width, written in pens.items())
-    file = io.BytesIO()
-    Image.fromarray(functools.reduce(np.minimum, drawn)).save(file, "PNG")
-    return state.Drawing(paths, file.getvalue(), own=False)
+    return state.Drawing(paths, to_png(Image.fromarray(functools.reduce(np.minimum, drawn))), own=False)
 
 
 def _path(stroke: Sequence[Sequence[float]], width: float) -> dict:

@@ -1,5 +1,6 @@
 """The desk that pages share: where ink comes from and what stands beside it, whichever page it is looked at on."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -9,7 +10,7 @@ from mnist_core import Prediction
 from mnist_core.pictures import png
 from mnist_core.preprocess import scale
 from mnist_core.strokes import render
-from mnist_core.words import as_written, whole_number
+from mnist_core.words import as_written
 from pages.parts import loaders, state
 from pages.parts.address import Words, show_in_address
 from pages.parts.canvas import show_canvas, show_canvas_buttons, to_drawing
@@ -78,7 +79,7 @@ def show_link() -> bool:
     drawing = pack(state.board().now.strokes) if source == DRAW else ""
     words = {
         LINKED: drawing if len(drawing) <= LONGEST else "",
-        state.SAMPLE: str(st.session_state[state.SAMPLE]) if source == SAMPLE else "",
+        state.SAMPLE: f"{loaders.samples()[0]}-{st.session_state[state.SAMPLE]}" if source == SAMPLE else "",
     }
     for word in words.values():
         state.knows_link(word)
@@ -101,13 +102,23 @@ def _lay(words: Mapping[str, str]) -> None:
         except ValueError:
             st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
     if word := words.get(state.SAMPLE):
-        count = len(loaders.samples()[1].images)  # first: a click while they are read ends the run, which knew the link
+        here, labelled = loaders.samples()  # first: a click while they are read ends the run, which knew the link
         if state.knows_link(word):
             return
-        if (number := whole_number(word)) is not None and number < count:
+        which, number = _read_sample(word)
+        if which not in ("", here):
+            told = f"The link asks for one of {loaders.SAMPLES[which]}. The samples here are {loaders.SAMPLES[here]}."
+            st.warning(told, icon=":material/link_off:")
+        elif number is not None and number < len(labelled.images):
             state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
         else:
             st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
+
+
+def _read_sample(word: str) -> tuple[str, int | None]:
+    """Out of which samples a link wants one, "" where it does not say, and which; None where it makes no sense."""
+    asked = re.fullmatch(rf"(?:({'|'.join(loaders.SAMPLES)})-)?(\d{{1,8}})", word, re.ASCII)
+    return (asked[1] or "", int(asked[2])) if asked else ("", None)
 
 
 def show_sign(prediction: Prediction) -> None:
@@ -156,7 +167,8 @@ def _choose_picture(source: str) -> bytes | None:
 
 
 def _choose_sample() -> bytes:
-    name, (images, labels) = loaders.samples()
+    which, (images, labels) = loaders.samples()
+    name = loaders.SAMPLES[which]
     number = st.number_input(
         f"One of {name}, 0 to {len(images) - 1:,}", 0, len(images) - 1, key=state.SAMPLE, persist_state="session"
     )

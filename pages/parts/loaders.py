@@ -29,6 +29,8 @@ from pages.parts.charts import confusion_chart
 from pages.parts.error_charts import map_chart, outlined
 from pages.parts.pictures import wall
 
+SAMPLES = {"mnist": "MNIST's test images", "scan": "scikit-learn's scans"}  # and what a link calls them
+
 
 def shelf() -> tuple[list[Card], list[str]]:
     """The usable checkpoints, and a sentence for each that is not. Read again when a file changes."""
@@ -196,10 +198,10 @@ def _load_landscape(name: str, sha256: str, _card: Card) -> Landscape:
 
 
 def samples() -> tuple[str, Labelled]:
-    """Labelled images to choose from by number, with the name of where they come from."""
+    """Labelled images to choose from by number, and which of SAMPLES they are."""
     if images := _mnist("test"):
-        return "MNIST's test images", images
-    return "scikit-learn's scans", _load_embedded()
+        return "mnist", images
+    return "scan", _load_embedded()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
