@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.pen import add_pen_argument, read_pen_digits, read_pen_others
+from benchmarks.pen import add_pen_argument, ensure_pen, read_pen_digits, read_pen_others
 from benchmarks.quality import from_canvas
 from benchmarks.tables import Tables
 from mnist_core.augment import Augmentation
@@ -75,8 +75,7 @@ def main() -> None:
         help="some of: " + ", ".join(f"'{name}'" for name in VARIATIONS),
     )
     options = parser.parse_args()
-    if not options.pen:
-        parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR")
+    ensure_pen(parser, options)
     splits = load_splits("mnist")
     share = options.images / len(splits.train.images)
     splits = splits._replace(train=Labelled(*(array[: options.images] for array in splits.train)))

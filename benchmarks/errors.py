@@ -11,12 +11,12 @@ Needs tests/requirements.txt and Chromium.
 
 import argparse
 import os
-import statistics
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.tables import show_times
 from mnist_core.checkpoints import list_checkpoints, load_answers
 from mnist_core.evaluate import confused_pairs, confusion_matrix, evaluate
 from pages.parts.charts import confusion_chart
@@ -71,16 +71,6 @@ def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
-def report(what: str, times: dict[str, list[float]]) -> None:
-    print(f"{what:24}  median ms     p95 ms   ({len(times['bare page'])} times each)")
-    for name, waited in times.items():
-        p95 = statistics.quantiles(waited, n=20)[-1]
-        print(f"  {name:22}  {statistics.median(waited):9.0f}  {p95:9.0f}")
-    print(
-        f"  ratio of the medians: {statistics.median(times['errors page']) / statistics.median(times['bare page']):.2f}"
-    )
-
-
 def time_pages(browser: Browser, lab: str, bare: str, cells: list, times: int) -> None:
     addresses = {"bare page": bare, "errors page": f"{lab}/errors"}
     opened: dict[str, list[float]] = {name: [] for name in addresses}
@@ -102,8 +92,8 @@ def time_pages(browser: Browser, lab: str, bare: str, cells: list, times: int) -
             waited = time_click(page, (label, digit), seen.strip())
             if number:
                 clicked[name].append(waited)
-    report("open -> matrix", opened)
-    report("click -> gallery", clicked)
+    show_times("open -> matrix", opened)
+    show_times("click -> gallery", clicked)
     for page in pages.values():
         page.context.close()
 

@@ -7,12 +7,12 @@ canvas can be faster. The bar is 1.25 times its median. Needs tests/requirements
 """
 
 import argparse
-import statistics
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.tables import show_times
 from mnist_core.strokes import CANVAS_SIDE
 from tests.browser.serving import FLAGS, find_chromium, serve
 from tests.browser.visitor import DESKTOP, draw
@@ -93,10 +93,7 @@ def main() -> None:
                     else:
                         page.wait_for_timeout(500)
             browser.close()
-    print(f"{'':10}  median ms     p95 ms   ({strokes} strokes each)")
-    for name, waited in times.items():
-        print(f"{name:10}  {statistics.median(waited):9.0f}  {statistics.quantiles(waited, n=20)[-1]:9.0f}")
-    print(f"ratio of the medians: {statistics.median(times['draw page']) / statistics.median(times['bare page']):.2f}")
+    show_times("stroke -> answer", times)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from mnist_core.strokes import CANVAS_SIDE, Strokes, place_within, render
 
 WIDTHS = (8, 12, 16, 20, 24, 28)
 SIZES = (0.35, 0.85)  # of the canvas
-
-
 # Letters and symbols that look like a digit count as neither right nor wrong.
 LIKE_DIGITS = frozenset("OILSZBDGQJCU|/\\()-.,'![]_")
 
@@ -38,6 +36,11 @@ def add_pen_argument(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="the folder with digits.jsonl.gz (default: PEN_DATA_DIR)",
     )
+
+
+def ensure_pen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if not options.pen:
+        parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR")
 
 
 def read_pen_digits(folder: Path, every: int = 1) -> list[PenDigit]:

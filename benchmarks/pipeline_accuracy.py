@@ -14,22 +14,21 @@ all models, in two processes; the whole takes about 6 minutes on two cores, pen 
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, canvas_of, read_pen_digits
+from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, canvas_of, ensure_pen, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
+from benchmarks.processes import Each, two_processes
 from benchmarks.tables import Tables, percent
 from mnist_core.architectures import SIDE
-from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints, load_checkpoint
+from mnist_core.checkpoints import list_checkpoints, load_checkpoint
 from mnist_core.classifier import infer
+from mnist_core.command import add_checkpoints
 from mnist_core.data import load_mnist
 from mnist_core.preprocess import BOXED, NAIVE, Pipeline, to_images, to_tensor
 from mnist_core.strokes import CANVAS_SIDE, place_within, render
@@ -77,7 +76,7 @@ def accuracies(models: Models, images: np.ndarray, labels: np.ndarray) -> Iterat
         yield float(((infer(model, to_tensor(images)).argmax(axis=1) == labels) & found).mean())
 
 
-def show_mnist(models: Models, each: Callable) -> None:
+def show_mnist(models: Models, each: Each) -> None:
     images, labels = load_mnist("test")
     TABLES.head("MNIST test, enlarged ten times", ["mean difference", *models])
     before = np.array(list(accuracies(models, to_images(images).numpy(), labels)))
@@ -89,7 +88,7 @@ def show_mnist(models: Models, each: Callable) -> None:
         TABLES.row(f"{name}: points lost", [f"{difference:.5f}", *(f"{point:.2f}" for point in points)])
 
 
-def show_pen(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+def show_pen(models: Models, each: Each, digits: list[PenDigit], labels: np.ndarray) -> None:
     TABLES.head(
         f"{len(digits):,} pen digits on the canvas, by stroke width", [f"{n}, {way}" for n in models for way in WAYS]
     )
@@ -102,7 +101,7 @@ def show_pen(models: Models, each: Callable, digits: list[PenDigit], labels: np.
     TABLES.row("all", percent(np.mean(totals, axis=0)))
 
 
-def show_places(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+def show_places(models: Models, each: Each, digits: list[PenDigit], labels: np.ndarray) -> None:
     TABLES.head(f"{len(digits):,} pen digits by size and place, strokes of 16 pixels", models)
     for size in SIZES:
         images = each(partial(from_place, size=size, place=PLACES["middle"]), digits)
@@ -112,7 +111,7 @@ def show_places(models: Models, each: Callable, digits: list[PenDigit], labels: 
         TABLES.row(f"35 %, {name}", percent(accuracies(models, images, labels)))
 
 
-def show_photographs(models: Models, each: Callable, digits: list[PenDigit], labels: np.ndarray) -> None:
+def show_photographs(models: Models, each: Each, digits: list[PenDigit], labels: np.ndarray) -> None:
     TABLES.head(f"{len(digits):,} pen digits in synthetic photographs", models)
     clean = each(partial(from_place, size=0.5, place=PLACES["middle"], width=8), digits)
     TABLES.row("a clean canvas", percent(accuracies(models, clean, labels)))
@@ -127,17 +126,13 @@ def main() -> None:
     add_pen_argument(parser)
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th pen digit (default: 10)")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER", help="default: checkpoints/")
+    add_checkpoints(parser)
     options = parser.parse_args()
-    if {*options.only} - {"mnist"} and not options.pen:
-        parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR (or --only mnist)")
+    if {*options.only} - {"mnist"}:
+        ensure_pen(parser, options)
     cards, _ = list_checkpoints(options.checkpoints)
     models = {card.name: load_checkpoint(card.name, options.checkpoints)[0] for card in cards}
-    with get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as pool:
-
-        def each(function: Callable, items: Iterable) -> np.ndarray:
-            return np.stack(pool.map(function, items, chunksize=50))
-
+    with two_processes() as each:
         if "mnist" in options.only:
             show_mnist(models, each)
         # Size, place and photographs are measured many times over, so fewer digits do.

@@ -9,14 +9,14 @@ a JPEG. Under a minute; what else the machine does shows in the last column.
 import argparse
 import io
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
+from mnist_core.checkpoints import list_checkpoints
 from mnist_core.classifier import DigitClassifier
+from mnist_core.command import add_checkpoints
 from mnist_core.ink import Ink
 from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.strokes import place, render
@@ -57,7 +57,7 @@ def show_ink(title: str, ink: Ink, classifiers: list[DigitClassifier], runs: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=300, metavar="N", help="answers a model (default: 300)")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER", help="default: checkpoints/")
+    add_checkpoints(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cards, _ = list_checkpoints(options.checkpoints)

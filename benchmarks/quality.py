@@ -5,13 +5,12 @@
 Each row says what was measured, the bar and the figure. The pen data is described in benchmarks/pen.py. Digits are
 drawn on the canvas at 35 to 85 % of it, anywhere on it, with every stroke width; what is no digit (capital letters and
 symbols that do not look like a digit) likewise, with one of 16 pixels. Everything goes the one way from ink to logits.
-With --every 10 the whole takes about 5 minutes on two cores.
+With --every 1 the whole takes a quarter of an hour on two cores.
 """
 
 import argparse
 from collections.abc import Callable, Iterable
 from functools import partial
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -25,14 +24,17 @@ from benchmarks.pen import (
     PenDigit,
     add_pen_argument,
     canvas_of,
+    ensure_pen,
     form,
     place_anywhere,
     read_pen_digits,
     read_pen_others,
 )
+from benchmarks.processes import two_processes
 from benchmarks.tables import Tables, percent
-from mnist_core.checkpoints import CHECKPOINTS, Limits, load_answers, load_checkpoint
+from mnist_core.checkpoints import Limits, load_answers, load_checkpoint
 from mnist_core.classifier import infer
+from mnist_core.command import add_checkpoints
 from mnist_core.data import load_mnist
 from mnist_core.evaluate import accuracy, calibration_error, evaluate, reliability
 from mnist_core.labelled import read_scans
@@ -173,17 +175,16 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th drawing (default: 10)")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
     parser.add_argument("--model", default="house", metavar="NAME", help="default: house")
-    parser.add_argument("--checkpoints", default=CHECKPOINTS, metavar="FOLDER", help="default: checkpoints/")
+    add_checkpoints(parser)
     parser.add_argument("--table", metavar="FILE", help="write the printed tables there for the models page")
     options = parser.parse_args()
-    if not options.pen:
-        parser.error("name the folder with the pen digits: --pen FOLDER or PEN_DATA_DIR")
+    ensure_pen(parser, options)
     torch.set_num_threads(1)
     model, card = load_checkpoint(options.model, options.checkpoints)
     limits = card.limits
-    tables = Tables(
-        f"python -m benchmarks.quality --every {options.every} --pen FOLDER", model=card.name, sha256=card.sha256
-    )
+    another = f" --model {card.name}" if card.name != "house" else ""
+    command = f"python -m benchmarks.quality --every {options.every} --pen FOLDER{another}"
+    tables = Tables(command, model=card.name, sha256=card.sha256)
 
     def answers_to(images: np.ndarray) -> Answers:
         return Answers(infer(model, to_tensor(images)), images.any(axis=(1, 2)))
@@ -191,10 +192,10 @@ def main() -> None:
     def show(what: str, bar: str, share: float, more: str = "") -> None:
         tables.row(what, [bar, f"{share:.2%}" + more])
 
-    with get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as pool:
+    with two_processes() as images_of:
 
         def each(function: Callable, items: Iterable) -> Answers:
-            return answers_to(np.stack(pool.map(function, items, chunksize=50)))
+            return answers_to(images_of(function, items))
 
         digits = read_pen_digits(options.pen, options.every)
         pen = [each(partial(from_canvas, width=width), list(enumerate(digits))) for width in WIDTHS]

@@ -16,6 +16,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.latency import open_page, time_stroke, wipe
+from benchmarks.tables import show_times
 from mnist_core.preprocess import Pipeline
 from tests.browser.serving import FLAGS, find_chromium, serve
 from tests.browser.visitor import draw
@@ -60,16 +61,12 @@ def time_strokes(strokes: int) -> None:
                 page.wait_for_timeout(700)
                 wipe(page)
         browser.close()
-    print(f"{'':22}  median ms     p95 ms   ({strokes} strokes each)")
-    for name, waited in times.items():
-        print(f"{name:22}  {statistics.median(waited):9.0f}  {statistics.quantiles(waited, n=20)[-1]:9.0f}")
-    answer, strip = (statistics.median(waited) for waited in times.values())
-    print(f"ratio of the medians: {strip / answer:.2f}")
+    show_times("stroke -> all of it", times)
 
 
-def median_milliseconds(run, times: int = 30) -> float:
+def median_milliseconds(run) -> float:
     waited = []
-    for _ in range(times):
+    for _ in range(30):
         started = time.perf_counter()
         run()
         waited.append(1000 * (time.perf_counter() - started))

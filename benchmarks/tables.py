@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from mnist_core.checkpoints import write_atomically
 
 
@@ -25,6 +27,15 @@ class Tables:
 
     def save(self, path: Path) -> None:
         write_atomically(Path(path), json.dumps(self._kept, indent=1).encode())
+
+
+def show_times(what: str, times: dict[str, list[float]]) -> None:
+    """The milliseconds of two pages, and how they compare."""
+    print(f"{what:24}  median ms     p95 ms   ({len(next(iter(times.values())))} times each)")
+    for name, waited in times.items():
+        print(f"  {name:22}  {np.median(waited):9.0f}  {np.percentile(waited, 95):9.0f}")
+    first, second = map(np.median, times.values())
+    print(f"  ratio of the medians: {second / first:.2f}")
 
 
 def percent(shares: Iterable[float]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from mnist_core.checkpoints import Card, Score, load_answers
 from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
 from mnist_core.data import load_mnist
-from mnist_core.labelled import ArchiveError, read_folder, read_scans
+from mnist_core.labelled import FIRST_TEST_SCAN, ArchiveError, read_folder, read_scans
 from mnist_core.preprocess import to_tensor
 from mnist_core.reviews import corrected
 from mnist_core.verdicts import judge, shares_of_verdicts, softmax
@@ -255,13 +255,17 @@ class Answers(NamedTuple):
     what: str
     labels: np.ndarray
     logits: np.ndarray
-    names: list[str] | None = None  # of their files
+    names: list[str] | list[int] | None = None  # of their files, or their numbers where these do not begin at 0
 
 
 def ask(classifier: DigitClassifier, data: str, folder: Path) -> Answers:
     """The answers to one of the house's data sets; those to what a model was tested on lie beside its weights."""
     if classifier.card.data == data:
-        return Answers(f"{DATA[data]}, by the answers that lie beside it", *load_answers(classifier.card, folder))
+        kept = load_answers(classifier.card, folder)
+        if data == "mnist":
+            return Answers(f"{DATA[data]}, by the answers that lie beside it", *kept)
+        numbers = [*range(FIRST_TEST_SCAN, FIRST_TEST_SCAN + len(kept[0]))]
+        return Answers(f"those of {DATA[data]} that it was not trained on, by the answers beside it", *kept, numbers)
     labelled = load_mnist("test") if data == "mnist" else read_scans()
     return Answers(DATA[data], labelled.labels, infer(classifier.model, to_tensor(labelled.images)))
 

@@ -14,6 +14,8 @@ from mnist_core.classifier import DigitClassifier, Prediction
 from mnist_core.ink import Ink
 from mnist_core.preprocess import NAIVE, STAGES, Pipeline, Trace, to_tensor
 
+COVER = 5  # pixels a side of the paper that is laid on an image
+
 # Stages -------------------------------------------------------------------------------------------------------
 
 
@@ -113,17 +115,17 @@ def feature_maps(model: nn.Module, tensor: Tensor) -> list[np.ndarray]:
 # What an answer rests on --------------------------------------------------------------------------------------
 
 
-def occlusion_map(classifier: DigitClassifier, image: np.ndarray, digit: int, side: int = 5) -> np.ndarray:
+def occlusion_map(classifier: DigitClassifier, image: np.ndarray, digit: int) -> np.ndarray:
     """How much of the digit's probability is lost where a square of empty paper covers the image, 28 x 28.
 
     Above 0 the ink, or its absence, speaks for the digit; below 0 it speaks against it. Each pixel has the mean of
     all squares that cover it.
     """
-    starts = range(1 - side, SIDE, 2)
+    starts = range(1 - COVER, SIDE, 2)
     corners = [(top, left) for top in starts for left in starts]
     covered = np.repeat(np.asarray(image, dtype=np.float32)[None], len(corners) + 1, axis=0)
     for picture, (top, left) in zip(covered, corners, strict=False):
-        picture[max(0, top) : top + side, max(0, left) : left + side] = 0
+        picture[max(0, top) : top + COVER, max(0, left) : left + COVER] = 0
     # Where a square covers nothing but paper the answer cannot change, and most do.
     changed = np.flatnonzero((covered != covered[-1]).any(axis=(1, 2)))
     probabilities = classifier.probabilities(to_tensor(covered[[*changed, -1]]))[:, digit]
@@ -131,7 +133,7 @@ def occlusion_map(classifier: DigitClassifier, image: np.ndarray, digit: int, si
     lost[changed] = probabilities[-1] - probabilities[:-1]
     total, times = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
     for loss, (top, left) in zip(lost, corners, strict=True):
-        place = slice(max(0, top), top + side), slice(max(0, left), left + side)
+        place = slice(max(0, top), top + COVER), slice(max(0, left), left + COVER)
         total[place] += loss
         times[place] += 1
     return total / times

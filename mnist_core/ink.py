@@ -46,7 +46,8 @@ def is_picture(path: str) -> bool:
 
 
 def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterator[str]:
-    """Every file in a folder, however deep; folders that cannot be opened are told with the reason.
+    """Every file in a folder, however deep, but in none that is hidden; those that cannot be opened are told with the
+    reason.
 
     A link to a folder is followed, unless the walk has been there, so that links in a circle end.
     """
@@ -57,7 +58,7 @@ def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterat
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = os.path.join(place, name)
             try:
@@ -76,7 +77,7 @@ def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
     if isinstance(ink, bytes):
         return _read(io.BytesIO(ink), "The file")
     if isinstance(ink, str | PathLike):
-        return _read(ink, Path(ink).name)
+        return _read(ink, Path(ink).name or repr(str(ink)))
     if hasattr(ink, "read"):
         return _read(ink, "The file")
     raise InkError(f"Ink is a picture, an array or a file of a picture, not {type(ink).__name__}.")
@@ -204,7 +205,7 @@ def _read_image(image: Image.Image) -> tuple[np.ndarray, Facts]:
         facts["frame"] = f"number {image.tell() + 1}" if image.tell() else "the first of several"
     image.load()
     picture = _brightness(image)
-    if (orientation := image.getexif().get(ORIENTATION, 1)) != 1:
+    if (orientation := image.getexif().get(ORIENTATION, 1)) in range(2, 9):
         facts["turned"] = True
         upright = Image.fromarray(picture)
         upright.getexif()[ORIENTATION] = orientation

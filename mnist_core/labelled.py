@@ -27,6 +27,7 @@ from mnist_core.ink import FORMATS, InkError, ensure_few_parts, files_in, is_pic
 from mnist_core.preprocess import Pipeline, to_rows
 from mnist_core.words import brief, printable
 
+FIRST_TEST_SCAN = 1_400  # of the digits inside scikit-learn; those before are trained on
 MAX_PICTURES = 2_000
 MAX_BYTES = 50_000_000
 MAX_PICTURE_BYTES = 10_000_000  # unpacked
@@ -104,7 +105,7 @@ def load_splits(name: Literal["mnist", "embedded"]) -> Splits:
         held = VALIDATION_SIZE
     else:
         digits = read_scans()
-        train, test = _part(digits, slice(None, 1400)), _part(digits, slice(1400, None))
+        train, test = _part(digits, slice(None, FIRST_TEST_SCAN)), _part(digits, slice(FIRST_TEST_SCAN, None))
         held = 200
     return Splits(_part(train, slice(None, -held)), _part(train, slice(-held, None)), test)
 
@@ -144,11 +145,10 @@ class _Budget:
         self.unpacked, self.megapixels = MAX_UNPACKED, float(MAX_MEGAPIXELS)
 
     def picture(self, file: _File) -> bytes:
-        limit = min(MAX_PICTURE_BYTES, self.unpacked)
-        if not limit:
+        self.unpacked -= min(file.size, MAX_PICTURE_BYTES)  # what is refused is unpacked too
+        if self.unpacked < 0:
             raise InkError(f"The archive unpacks to more than {MAX_UNPACKED // 1_000_000} MB; this comes after them.")
-        self.unpacked -= min(limit, file.size)  # what is refused was unpacked too
-        content = file.read(limit)
+        content = file.read(MAX_PICTURE_BYTES)
         unpacked = io.BytesIO(content)
         try:
             ensure_few_parts(unpacked)
@@ -289,4 +289,5 @@ def _below(path: str, folder: PurePosixPath) -> str:
 def _is_litter(path: str) -> bool:
     """What programs hide or file managers leave in an archive, and nobody put there."""
     parts = path.split("/")
-    return "__MACOSX" in parts or parts[-1] in ("Thumbs.db", "desktop.ini") or parts[-1].startswith(".")
+    hidden = any(part.startswith(".") for part in parts)
+    return hidden or "__MACOSX" in parts or parts[-1] in ("Thumbs.db", "desktop.ini")

@@ -60,7 +60,7 @@ def slant(ink: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan(shear))
 
 
-def histogram(values: np.ndarray, name: str, bins: int = 60) -> np.ndarray:
-    """Counts over the range that charts show of a measure; what lies beyond it counts at its end."""
+def histogram(values: np.ndarray, name: str) -> np.ndarray:
+    """Sixty counts over the range that charts show of a measure; what lies beyond it counts at its end."""
     low, high = MEASURES[name][2]
-    return np.histogram(np.clip(values[~np.isnan(values)], low, high), bins, (low, high))[0]
+    return np.histogram(np.clip(values[~np.isnan(values)], low, high), 60, (low, high))[0]

@@ -101,8 +101,8 @@ def _paper(picture: np.ndarray, threshold: float) -> tuple[float, float]:
     return float(level), float(np.median(np.abs(paper - level)) * 1.4826)
 
 
-def _block_floors(picture: np.ndarray, blocks: int = 8) -> np.ndarray:
-    rows, columns = (np.linspace(0, side, blocks, endpoint=False).astype(int) for side in picture.shape)
+def _block_floors(picture: np.ndarray) -> np.ndarray:
+    rows, columns = (np.linspace(0, side, 8, endpoint=False).astype(int) for side in picture.shape)
     return np.minimum.reduceat(np.minimum.reduceat(picture, rows, axis=0), columns, axis=1)
 
 

@@ -414,7 +414,7 @@ def written_others(count: int, seed: int) -> tuple[np.ndarray, list[str]]:
 # The sheet ----------------------------------------------------------------------------------------------------
 
 
-def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
+def sheet(samples: int = 6, panels: int = 4) -> Image.Image:
     """A row of images for every form of a digit, then for every kind of no digit; black on white, in panels."""
     digits = [(form.name, lambda rng, form=form: written_digit(form, rng)) for form in DIGIT_FORMS]
     kinds = [*SIGNS, *STROKE_KINDS, *INK_KINDS]
@@ -430,7 +430,7 @@ def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
             left, y = number // depth * panel + label, top + number % depth * cell
             pencil.text((left - 14, y + cell // 2), name, fill=90, anchor="rm", font_size=20)
             for sample in range(samples):
-                ink = Image.fromarray(255 - make(np.random.default_rng([seed, number, sample])))
+                ink = Image.fromarray(255 - make(np.random.default_rng([1, number, sample])))
                 paper.paste(ink.resize((2 * SIDE, 2 * SIDE), Image.Resampling.NEAREST), (left + sample * cell, y))
         top += depth * cell + gap
     return paper
@@ -439,13 +439,13 @@ def sheet(samples: int = 6, panels: int = 4, seed: int = 1) -> Image.Image:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_core.pen", description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
-    place = parser.parse_args().sheet
-    if place.suffix.lower() != ".png" or place.is_dir() or not place.parent.is_dir():
-        parser.error(f"{place} is not a place for a PNG file.")
+    file = parser.parse_args().sheet
+    if file.suffix.lower() != ".png" or file.is_dir() or not file.parent.is_dir():
+        parser.error(f"{file} is not a place for a PNG file.")
 
     def command() -> int:
-        with writing(place):
-            sheet().save(place, optimize=True)
+        with writing(file):
+            sheet().save(file, optimize=True)
         return 0
 
     return finish(command)

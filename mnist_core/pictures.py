@@ -29,7 +29,7 @@ def read_png(content: bytes) -> np.ndarray:
             if (picture.mode, picture.size) != ("L", (28, 28)):
                 raise ValueError("not what a model sees")
             return np.array(picture)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("not a PNG") from error
 
 

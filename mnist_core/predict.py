@@ -11,7 +11,6 @@ import csv
 import io
 import json
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,12 +40,12 @@ def find_pictures(paths: list[str], faults: Faults) -> Iterator[str]:
         if path == STDIN or not os.path.isdir(path):
             yield path
             continue
-        empty = True
+        empty, before = True, faults.count
         for file in files_in(path, faults.tell):
             if is_picture(file):
                 empty = False
                 yield file
-        if empty:
+        if empty and faults.count == before:  # else nobody knows
             faults.tell(path, "This folder holds no picture (PNG, JPEG, WebP, BMP, GIF or TIFF).")
 
 
@@ -55,11 +54,7 @@ def read(path: str) -> Ink:
         if not (content := sys.stdin.buffer.read() if sys.stdin else b""):
             raise InkError("Nothing came in on standard input.")
         return content
-    try:
-        # What comes from a pipe can be read only once, and a picture is looked at twice.
-        return Path(path).read_bytes() if stat.S_ISFIFO(os.stat(path).st_mode) else path
-    except OSError:
-        return path  # the pipeline finds the words
+    return path
 
 
 class Answer(NamedTuple):
@@ -80,8 +75,12 @@ def answer(
             except InkError as error:
                 faults.tell(path, str(error))
                 continue
-            if stages:
-                stages.save(path, trace)
+            try:
+                if stages:
+                    stages.save(path, trace)
+            except CommandError:
+                yield list(map(Answer, names, classifier.judge(traces)))  # what was found until here
+                raise
             names.append(path)
             traces.append(trace.without_the_way())
             if len(names) == BATCH:
@@ -104,7 +103,8 @@ class Table:
         digit, sure = "-", "-"
         if prediction.digit is not None:
             digit, sure = str(prediction.digit), percent(prediction.confidence)
-        following = [f"{other} {percent(share):6}" for other, share in prediction.top(self.more + 1)[1:]]
+        likeliest = prediction.top(self.more + 1) if prediction.digit is not None else []
+        following = [f"{other} {percent(share):6}" for other, share in likeliest[1:]]
         listed = f"{'  '.join(following):{10 * self.more}}"
         why = f" ({prediction.reason})" if prediction.reason else ""
         return f"{digit:>5}  {sure:>10}  {prediction.verdict:11}  {listed}{printable(path)}{why}"
@@ -117,10 +117,10 @@ class Csv:
         self.head = [self._row(["file", "digit", "confidence", "verdict", "reason", *more])]
 
     def line(self, path: str, prediction: Prediction) -> str:
-        digit = "" if prediction.digit is None else prediction.digit
-        more = [cell for pair in prediction.top(self.top)[1:] for cell in (pair[0], f"{pair[1]:.6f}")]
-        more += [""] * (2 * (self.top - 1) - len(more))
-        return self._row([path, digit, f"{prediction.confidence:.6f}", prediction.verdict, prediction.reason, *more])
+        likeliest = prediction.top(self.top) if prediction.digit is not None else []
+        cells = [cell for digit, share in likeliest for cell in (digit, f"{share:.6f}")]
+        cells += [""] * (2 * self.top - len(cells))
+        return self._row([path, *cells[:2], prediction.verdict, prediction.reason, *cells[2:]])
 
     @staticmethod
     def _row(cells: list) -> str:

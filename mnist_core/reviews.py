@@ -12,7 +12,7 @@ NEITHER = frozenset({2654, 3520, 9679})  # neither the label nor the model's gue
 UNDECIDED = frozenset({2130, 8527})  # no answer had a majority
 
 
-def verdict(index: int) -> str:
+def opinion(index: int) -> str:
     """What the reviewers said of a test image, in a sentence; nothing where they were not asked or agreed with it."""
     if index in CORRECTED:
         return f"Reviewers read a {CORRECTED[index]}: the label is wrong."

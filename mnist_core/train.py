@@ -359,7 +359,7 @@ def ensure_room(run: Run, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / f".{run.recipe.architecture}.room"
         write_atomically(trial, b"room")
-        trial.unlink()
+        trial.unlink(missing_ok=True)  # another run may begin at this very moment
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise TrainingError(f"Cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from None

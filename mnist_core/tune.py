@@ -135,7 +135,7 @@ def _scaled(size: int, factor: float) -> int:
 def open_search(options: argparse.Namespace) -> "Search":
     """The study in its database, begun where there is none; one of other settings is refused."""
     import optuna
-    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     connect = partial(
         optuna.storages.RDBStorage,
@@ -149,26 +149,26 @@ def open_search(options: argparse.Namespace) -> "Search":
     try:
         try:
             storage = connect()
-        except (IntegrityError, ProgrammingError):  # another worker was making the tables at this very moment
-            storage = connect()
+        except SQLAlchemyError as error:
+            if "already exists" not in str(error):
+                raise
+            storage = connect()  # another worker was making the tables at this very moment
     except (SQLAlchemyError, ImportError, ValueError, OSError, RuntimeError) as error:  # the last from another Optuna
         raise StudyError(f"The database cannot be opened: {_reason(error)}. Name another one with --storage.") from None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, options.epochs // 3))
     how = {"storage": storage, "study_name": options.name, "pruner": pruner, "sampler": _sampler()}
     settings = {name: getattr(options, name) for name in ("architecture", "data", "epochs", "images", "seed")}
-    try:
-        search = optuna.create_study(**how, direction="maximize")
-        search.set_user_attr("settings", settings)
+    search = optuna.create_study(**how, direction="maximize", load_if_exists=True)
+    if (known := search.user_attrs.get("settings")) is None:  # it is new, or whoever began it was killed on the way
         usual = usual_knobs(RECIPES[options.architecture])
-        search.enqueue_trial(usual | {"batch_size": min(usual["batch_size"], batches_of(options.images)[-1])})
-    except optuna.exceptions.DuplicatedStudyError:
-        search = optuna.load_study(**how)
-        known = search.user_attrs.get("settings", settings)
-        if changed := [name for name, value in settings.items() if known.get(name) != value]:
-            raise StudyError(
-                f"The study {options.name} was begun with other settings ({', '.join(changed)}). "
-                "Give the same ones again, or another --name."
-            ) from None
+        first = usual | {"batch_size": min(usual["batch_size"], batches_of(options.images)[-1])}
+        search.enqueue_trial(first, skip_if_exists=True)
+        search.set_user_attr("settings", settings)
+    elif changed := [name for name, value in settings.items() if known.get(name) != value]:
+        raise StudyError(
+            f"The study {options.name} was begun with other settings ({', '.join(changed)}). "
+            "Give the same ones again, or another --name."
+        )
     return search
 
 
@@ -244,9 +244,19 @@ def take_back(search: "Search", heartbeat: int) -> None:
 
 def work(search: "Search", options: argparse.Namespace, splits: Splits) -> None:
     """Take part until `options.trials` trials are done, by this worker or by others."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
     recipe = RECIPES[options.architecture]
     torch.use_deterministic_algorithms(choose_device("auto").type == "cpu")
-    told = 0
+    told, taken_over = 0, []
+
+    def objective(trial: "Trial") -> float:
+        try:
+            return try_one(trial, recipe, options, splits)
+        except UpdateFinishedTrialError:  # asleep for so long that another worker was given the trial
+            taken_over.append(trial.number)
+            raise
+
     with tqdm(total=options.trials, desc=options.name, unit="trial", disable=None) as bar:
         while (counts := count(search))["done"] < options.trials:
             _show(bar, search, counts)
@@ -258,7 +268,12 @@ def work(search: "Search", options: argparse.Namespace, splits: Splits) -> None:
                 take_back(search, options.heartbeat)
                 continue
             take_back(search, options.heartbeat)
-            search.optimize(lambda trial: try_one(trial, recipe, options, splits), n_trials=1, catch=(OneTooMany,))
+            try:
+                search.optimize(objective, n_trials=1, catch=(OneTooMany,))
+            except ValueError:  # Optuna cannot tell the end of a trial that has ended
+                if not taken_over:
+                    raise
+                taken_over.clear()
         _show(bar, search, counts)
 
 

@@ -17,6 +17,7 @@ from pages.parts.gallery import show_gallery
 from pages.parts.hand import show_hand
 from pages.parts.holdings import (
     DRAWINGS,
+    FIRST_DRAWING,
     SCANS,
     SETS,
     TEST,
@@ -296,15 +297,17 @@ def show_map(figures: Figures) -> None:
         show_csv(table.assign(first=places[:, 0], second=places[:, 1]), "map")
     with wall:
         fence = fenced(half, spread)
-        caught = sorted(fence) if fence else []
-        if not caught:
+        if fence is None:
             st.markdown("Nothing is caught yet.")
             return
+        caught = sorted(fence)
         labels = np.bincount(chosen.labels[caught], minlength=10)
         most = ", ".join(f"{labels[digit]:,} × {digit}" for digit in labels.argsort()[::-1][:3] if labels[digit])
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{counted(len(caught), 'image')}** ({most})", width="content")
+            st.markdown(f"**{counted(len(caught), 'image')}**" + (f" ({most})" if most else ""), width="content")
             st.button("Let go", icon=":material/close:", key="let go", on_click=state.take_fence_down)
+        if not caught:
+            return
         shown = [caught[place] for place in np.linspace(0, len(caught) - 1, min(len(caught), WALL)).astype(int)]
         if len(shown) < len(caught):
             st.caption(f"{len(shown)} of them, evenly picked.")
@@ -330,7 +333,7 @@ if text := state.opened():
     number = whole_number(text)
     if number is not None and (found := holding_of(number, figures)):
         show_sample(found, number, figures)
-    else:
+    elif number is None or number < FIRST_DRAWING or state.tab_was_heard():  # of drawings the tab may have to tell yet
         st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()
 remember()

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.checkpoints import Card
-from mnist_core.evaluate import confusion_matrix, mistakes, per_digit
+from mnist_core.evaluate import confusion_matrix, mistakes
 from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
@@ -27,8 +27,9 @@ from pages.parts.doors import (
 from pages.parts.doubts import SHEET, show_doubts
 from pages.parts.memory import remember
 from pages.parts.one_image import LENSES, show_image
-from pages.parts.report import facts, show_digits, whole_report
+from pages.parts.report import MISTAKES, digit_by_digit, facts, show_digits, whole_report
 from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
+from pages.parts.tables import show_csv
 from pages.parts.trust import USUAL, show_trust
 
 REVIEWS = (
@@ -63,14 +64,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
             icon=":material/table:",
             on_click="ignore",
         )
-        st.download_button(
-            "Digit by digit as CSV",
-            lambda: per_digit(answers.evaluation).to_csv(index=False),
-            f"{card.name}-digits.csv",
-            "text/csv",
-            icon=":material/table:",
-            on_click="ignore",
-        )
+        show_csv(digit_by_digit(answers.evaluation), "digit by digit", card.name)
         st.download_button(
             "Matrix as CSV",
             lambda: pd.DataFrame(confusion_matrix(answers.evaluation)).to_csv(index_label="label"),
@@ -86,7 +80,8 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
             "text/html",
             icon=":material/description:",
             on_click="ignore",
-            help="The whole page in one file, with every mistake. The comparison is in it while *Two models* is open.",
+            help=f"The whole page in one file, with the mistakes, of more than {MISTAKES:,} the surest. "
+            "The comparison is in it while *Two models* is open.",
         )
     table, curves = st.columns(2)
     with table:
@@ -112,6 +107,7 @@ if st.query_params.get("door") == DOORS[2] and "versus" not in st.session_state:
     options["versus"] = [name for name in names if name != st.session_state.get(state.MODEL)]
 show_misread(misread(st.query_params.to_dict(), options))
 card = loaders.chosen_card()
+state.ask_other_model(card.name)
 data = choose_data()
 if data == OWN:
     choose_archive()
@@ -121,7 +117,7 @@ if answers is None:
     st.stop()
 show_summary(card, answers)
 doors, gallery = st.columns(2, gap="medium")
-within = rival = None
+within, shown, rival = None, answers, None
 with doors:
     door = choose_door()
     if door == "Matrix":
@@ -129,19 +125,19 @@ with doors:
     elif door == "Map":
         show_map(card, answers)
     elif rival := choose_rival(card, answers):
-        within = show_two_models(card, answers, rival)
+        within, shown = show_two_models(card, answers, rival)
 with gallery:
     if data == MNIST:
         show_fetch()
-    chosen = choose_images(answers, within)
-    show_chosen(answers, chosen, within)
+    chosen = choose_images(shown, within)
+    show_chosen(shown, chosen, within)
 st.subheader("Look further", anchor=False)
 # Nothing of this is drawn before it is asked for: the matrix would have to wait for it.
 further = st.segmented_control(
     "Look further", FURTHER, key="further", bind="query-params", label_visibility="collapsed"
 )
 if further == FURTHER[0]:
-    show_misread(past_end("doubts", len(mistakes(answers.evaluation)), SHEET))
+    show_misread(past_end("doubts", len(mistakes(answers.evaluation)), SHEET), "doubts")
     show_doubts(answers)
 elif further == FURTHER[1]:
     show_trust(answers.evaluation)

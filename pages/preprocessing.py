@@ -217,7 +217,7 @@ def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
 
 
 def restore_dials() -> None:
-    state.put_back({f"bench.{dial.name}": float(dial.usual) for dial in DIALS.values()})
+    state.begin_anew({f"bench.{dial.name}": float(dial.usual) for dial in DIALS.values()})
 
 
 def show_inside(classifier: DigitClassifier, trace: Trace) -> None:
@@ -246,8 +246,16 @@ print(prediction.digit, f"{{prediction.confidence:.4f}}")
 '''
 
 
-def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline: Pipeline, model: str) -> None:
-    words = ["nothing" if a.digit is None else f"{a.digit}, {percent(a.confidence)}" for a in answers]
+def on_strip(answer: Prediction) -> str:
+    if answer.digit is None:
+        return "nothing" if answer.verdict == "blank" else "no digit"
+    return f"{answer.digit}, {percent(answer.confidence)}"
+
+
+def show_downloads(
+    ink: bytes, linked: bool, trace: Trace, answers: list[Prediction], pipeline: Pipeline, model: str
+) -> None:
+    words = [on_strip(answer) for answer in answers]
     files = [(f"{n}_{step.stage.name}.npy", npy(step.output)) for n, step in enumerate(trace.steps, 1)]
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
@@ -269,9 +277,10 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
         st.download_button(
             "The ink", ink, "ink.png", "application/octet-stream", icon=":material/edit:", on_click="ignore"
         )
+    holds = "and the ink, for somebody else to see the same" if linked else "but not this ink, which goes as a file"
     st.caption(
-        "The address of this page holds the settings and the drawing, for somebody else to see the same; "
-        "a picture that you brought stays with you. In Python, from the folder of this project with the ink beside it:"
+        f"The address of this page holds the settings {holds}. "
+        "In Python, from the folder of this project with the ink beside it:"
     )
     st.code(code(pipeline, model), language="python", wrap_lines=True)
 
@@ -283,7 +292,7 @@ def show_downloads(ink: bytes, trace: Trace, answers: list[Prediction], pipeline
 def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[bool], says, cards: list, below) -> None:
     """All that follows the ink, in its places around the page. A stroke reruns this and no switch."""
     ink = choose_ink()
-    show_link()
+    linked = show_link()
     trace, answers, readable = None, [], True
     try:
         if ink is not None:
@@ -306,14 +315,20 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
         card.markdown(text)
     with below:
         if answers and answers[-1].verdict != "blank":
-            show_further(classifier, ink, trace, answers, pipeline, remedy)
+            show_further(classifier, ink, linked, trace, answers, pipeline, remedy)
         elif readable:
             there_is = "more than this" if ink else "ink"
             st.caption(f"The doctor and the numbers follow as soon as there is {there_is}.")
 
 
 def show_further(
-    classifier: DigitClassifier, ink: bytes, trace: Trace, answers: list[Prediction], pipeline: Pipeline, remedy
+    classifier: DigitClassifier,
+    ink: bytes,
+    linked: bool,
+    trace: Trace,
+    answers: list[Prediction],
+    pipeline: Pipeline,
+    remedy,
 ) -> None:
     diagnosis = diagnose(classifier, ink, trace)
     with remedy:
@@ -334,7 +349,7 @@ def show_further(
             show_inside(classifier, trace)
     if away.open:
         with away:
-            show_downloads(ink, trace, answers, pipeline, classifier.card.name)
+            show_downloads(ink, linked, trace, answers, pipeline, classifier.card.name)
 
 
 def show_verdict(prediction: Prediction, changed: bool) -> None:

@@ -51,7 +51,9 @@ def no_mnist(monkeypatch, tmp_path):
 def save_untrained(tmp_path):
     """A function that saves a checkpoint of an untrained network with made-up answers to 50 images."""
 
-    def save(name: str = "small", architecture: str = "mlp", folder: Path = tmp_path, **arguments) -> Card:
+    def save(
+        name: str = "small", architecture: str = "mlp", folder: Path = tmp_path, data: str = "made up", **arguments
+    ) -> Card:
         torch.manual_seed(7)
         model = build(architecture, **arguments)
         rng = np.random.default_rng(7)
@@ -63,7 +65,7 @@ def save_untrained(tmp_path):
             parameters=parameter_count(model),
             sha256="",
             recipe={"seed": 7},
-            data="made up",
+            data=data,
             history=[{"epoch": 1, "train_loss": 2.3, "train_accuracy": 0.1, "validation_accuracy": 0.1}],
             validation=score(4, 40),
             test=accuracy(evaluate(labels, logits)),

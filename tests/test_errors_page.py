@@ -538,11 +538,43 @@ def test_every_image_of_a_kind_is_behind_its_cell_of_the_difference(answers):
     after = other["digit"].to_numpy()
     for kind, of_kind in zip(KINDS, compare(evaluation, other)[:3], strict=True):
         assert len(of_kind)
+        wrong, answered = (other, after) if kind == "New" else (evaluation, digits)
         for number in of_kind:
-            label, digit = labels[number], (after if kind == "New" else digits)[number]
-            for cell in ((label, digit), (label, label), (label, None)):
-                chosen = choose(evaluation, *of_cell(kind, *cell), None, (0, 1), set(of_kind.tolist()))
+            label, digit = labels[number], answered[number]
+            for cell in ((label, digit), (label, label), (label, None), (None, digit)):
+                chosen = choose(wrong, *of_cell(*cell), None, (0, 1), set(of_kind.tolist()))
                 assert number in set(chosen["index"]), (kind, cell)
+
+
+def test_new_mistakes_are_shown_with_the_answers_of_the_model_that_makes_them(answers):
+    labels, _, evaluation = answers
+    rival = list_checkpoints()[0][1]
+    other = evaluate(*load_answers(rival))
+    new, after = compare(evaluation, other).new, other["digit"]
+    app = open_page(door="Two models", versus=rival.name, kind="New", sort="by number")
+    assert count(app) == len(new)
+    assert any(f"The gallery shows them, as {rival.name} reads them." in caption.value for caption in app.caption)
+    assert [words[:5] for words in captions(app)] == [f"{labels[n]} → {after[n]}" for n in sorted(new)[:50]]
+    digit = after[new[0]]
+    app = open_page(door="Two models", versus=rival.name, kind="New", answer=str(digit))
+    assert count(app) == (after[new] == digit).sum()
+
+
+def test_another_list_begins_at_its_first_sheet(answers):
+    app = open_page(show="All", sheet="3", lasso="-1,-1_1,-1_1,1_-1,1", map="house")
+    assert app.session_state["sheet"] == 3
+    app.button(key="chip 10,000 from the map").click().run()
+    assert app.session_state["sheet"] == 1
+    app = open_page(show="All", sheet="3")
+    app.selectbox(key="model").select("mlp").run()
+    assert app.session_state["sheet"] == 1
+
+
+def test_what_is_told_of_a_link_can_still_be_read_after_a_rerun():
+    app = open_page(label="x")
+    told = [warning.value for warning in app.warning]
+    assert told
+    assert [warning.value for warning in app.run().warning] == told
 
 
 @pytest.mark.parametrize(

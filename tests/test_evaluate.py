@@ -406,6 +406,14 @@ def test_the_command_asks_about_the_scans_where_it_is_told_to(save_untrained, tm
     assert (figures["data"], figures["images"]) == ("the digits inside scikit-learn", 1_797)
 
 
+def test_the_images_that_a_model_of_the_scans_was_tested_on_keep_their_numbers(save_untrained, tmp_path, capsys):
+    card = save_untrained("scans", data="embedded")
+    assert main([card.name, "--data", "embedded", "--json", "--checkpoints", str(tmp_path)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert "not trained on" in figures["data"]
+    assert all(1_400 <= mistake["image"] < 1_450 for mistake in figures["surest_mistakes"])
+
+
 def test_the_command_tells_what_it_cannot_use(save_untrained, tmp_path, capsys):
     save_untrained("small")
     (tmp_path / "empty").mkdir()

@@ -124,6 +124,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_counts():
 def test_what_is_hidden_or_has_neither_label_nor_the_name_of_a_picture_is_passed_over(table):
     names = (
         "7/.hid.png",
+        ".cache/7/a.png",
         "7/.gitkeep",
         "7/Thumbs.db",
         "7/desktop.ini",
@@ -171,6 +172,12 @@ def test_what_is_refused_for_its_size_uses_up_what_may_be_unpacked(monkeypatch):
     monkeypatch.setattr(labelled, "MAX_UNPACKED", 300_000)
     pictures = read_archive(pack({f"7/{n}.png": bytes(1_000_000) for n in range(9)}))
     assert sum("The archive unpacks to more" in reason for reason in reasons(pictures).values()) == 6
+
+
+def test_a_picture_that_comes_after_what_may_be_unpacked_is_not_called_too_large_itself(monkeypatch):
+    monkeypatch.setattr(labelled, "MAX_UNPACKED", len(as_png(SEVEN)) + 1)
+    (reason,) = reasons(read_archive(pack({f"7/{n}.png": as_png(SEVEN) for n in range(2)}))).values()
+    assert reason == "The archive unpacks to more than 0 MB; this comes after them."
 
 
 def test_a_file_whose_header_lies_about_its_size_is_skipped():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ import pytest
 from PIL import Image
 
 from mnist_core import DigitClassifier, InkError, predict
-from mnist_core.command import Faults
+from mnist_core.command import CommandError, Faults
 from mnist_core.predict import main
 from mnist_core.preprocess import STAGE_NAMES
 from mnist_core.words import percent
@@ -116,6 +117,44 @@ def test_a_blank_picture_has_no_digit_and_says_why(ask, pictures):
     assert out.endswith("(Nothing is drawn.)\n")
     assert json.loads(ask(pictures / "blank.png", "--json")[1])["digit"] is None
     assert rows(ask(pictures / "blank.png", "--csv", "--top", 3)[1])[0]["digit_3"] == ""
+
+
+def test_of_what_is_no_digit_no_likeliest_digits_are_told(ask, pictures, monkeypatch):
+    away = DigitClassifier.judge
+
+    def turn_away(classifier, traces):
+        return [replace(each, verdict="not a digit") for each in away(classifier, traces)]
+
+    monkeypatch.setattr(DigitClassifier, "judge", turn_away)
+    (row,) = rows(ask(pictures / "seven.png", "--csv", "--top", 3)[1])
+    assert row["verdict"] == "not a digit"
+    assert [row[name] for name in ("digit", "confidence", "digit_2", "confidence_3")] == [""] * 4
+    assert "%" not in ask(pictures / "seven.png", "--top", 3)[1]
+
+
+def test_what_was_answered_before_the_disk_was_full_is_told(ask, pictures, monkeypatch, tmp_path):
+    saved = []
+
+    def fill_up(stages, path, trace):
+        saved.append(path)
+        if len(saved) == 3:
+            raise CommandError("The disk is full.")
+
+    monkeypatch.setattr("mnist_core.predict.Stages.save", fill_up)
+    status, out, err = ask(*[pictures / "seven.png"] * 4, "--stages", tmp_path / "stages", "--csv")
+    assert (status, len(rows(out)), err) == (1, 2, "The disk is full.\n")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_called_empty(ask, tmp_path, monkeypatch):
+    (folder := tmp_path / "closed").mkdir()
+    monkeypatch.setattr("mnist_core.predict.files_in", lambda path, tell: tell(path, "Permission denied.") or iter([]))
+    assert ask(folder)[2] == f"{folder}: Permission denied.\n"
+
+
+def test_hidden_folders_are_not_looked_into(ask, pictures):
+    (pictures / ".cache").mkdir()
+    shutil.copy(pictures / "seven.png", pictures / ".cache")
+    assert ".cache" not in ask(pictures, "--csv")[1]
 
 
 def test_as_many_digits_are_told_as_were_asked_for_and_three_to_a_program(ask, pictures, models):

@@ -474,9 +474,39 @@ def test_the_address_gets_what_is_on_the_desk_and_the_visit_takes_it_for_no_news
     assert shown[-1] == {"ink": "", "sample": ""}
     assert cards(app) == []
     choose_sample(app, 3)
-    assert shown[-1] == {"ink": "", "sample": "3"}
+    assert shown[-1] == {"ink": "", "sample": f"{loaders.samples()[0]}-3"}
     bring(app, SEVEN_PNG)
     assert shown[-1] == {"ink": "", "sample": ""}
+
+
+@pytest.mark.parametrize(
+    ("changed", "points", "width"),
+    [
+        ({}, [(100, 60), (100, 160), (160, 160)], 10),
+        ({"left": 160, "top": 120}, [(130, 70), (130, 170), (190, 170)], 10),
+        ({"angle": 180}, [(160, 160), (160, 60), (100, 60)], 10),
+        ({"angle": 90}, [(180, 80), (80, 80), (80, 140)], 10),
+        ({"scaleX": 0.5, "scaleY": 2}, [(115, 10), (115, 210), (145, 210)], 10),
+        ({"scaleX": 2, "scaleY": 2, "left": 140}, [(80, 10), (80, 210), (200, 210)], 20),
+        ({"flipX": True}, [(160, 60), (160, 160), (100, 160)], 10),
+    ],
+)
+def test_a_stroke_that_was_moved_turned_or_stretched_goes_into_the_address_as_it_lies(changed, points, width):
+    path = [["M", 100, 60], ["L", 100, 160], ["L", 160, 160]]
+    usual = {"originX": "center", "originY": "center", "left": 130, "top": 110, "angle": 0, "scaleX": 1, "scaleY": 1}
+    (line,), (pen,) = unpack(pack([{"path": path, "strokeWidth": 10} | usual | changed]))
+    np.testing.assert_allclose(line, points, atol=0.8)
+    assert pen == width
+    assert pack([{"path": path, "strokeWidth": 10} | usual | {"skewX": 20}]) == ""
+
+
+def test_a_stroke_that_nobody_moved_is_where_its_path_says_though_the_canvas_measures_its_curves_too_wide():
+    # As the canvas told of a square that a fast mouse drew: the middle of what it calls the box, 10 pixels off.
+    curves = ["Q", 60, 59.40625, 60, 139.40625], ["Q", 60, 219.40625, 140, 219.40625], ["Q", 220, 219.40625, 140, 139.4]
+    square = {"path": [["M", 59.984, 59.40625], *curves, ["L", 59.984, 59.39025]], "strokeWidth": 16}
+    assert pack([square | {"originX": "center", "left": 129.992, "top": 139.3982}]) == pack([square])
+    (line,), _ = unpack(pack([square | {"originX": "center", "left": 149.992, "top": 139.3982}]))
+    assert line[0] == pytest.approx([80, 59.4], abs=0.8)
 
 
 def test_what_describes_no_stroke_goes_into_no_address():

@@ -54,10 +54,10 @@ def test_the_report_holds_the_figures_and_every_mistake_as_its_picture(card, ans
 
 def test_a_digit_that_is_not_there_has_no_share_rather_than_none_right(card, answers):
     labels, logits = np.array([4, 4]), 9 * np.eye(10)[[4, 9]]
-    table = digit_by_digit(evaluate(labels, logits)).set_index("Digit")
+    table = digit_by_digit(evaluate(labels, logits)).set_index("digit")
     assert table.loc[4].tolist() == [1, 0.5, pytest.approx(2 / 3), 2]
-    assert table["Precision"].dropna().to_dict() == {4: 1, 9: 0}
-    assert [*table["Recall"].dropna().index] == [*table["F1"].dropna().index] == [4]
+    assert table["precision"].dropna().to_dict() == {4: 1, 9: 0}
+    assert [*table["recall"].dropna().index] == [*table["f1"].dropna().index] == [4]
     assert "<td>–</td>" in whole_report(card, replace(answers, evaluation=evaluate(labels, logits)))
 
 
@@ -192,7 +192,10 @@ def test_the_threshold_is_the_visitors(card, answers):
 
 def test_a_threshold_that_nothing_reaches_is_told_and_all_right_is_said_without_decimals():
     labels = np.zeros(30, dtype=np.int64)
-    assert in_words(evaluate(labels[:2], np.zeros((2, 10))), 0.5) == "Above 0.500 nothing is answered at all."
+    assert (
+        in_words(evaluate(labels[:2], np.zeros((2, 10))), 0.5)
+        == "No answer is 50.0% sure or more: nothing is answered at all."
+    )
     logits = 3 * np.eye(10)[labels]
     assert in_words(evaluate(labels, logits), 0.5).endswith("**100%** answered, **100%** of those right.")
 

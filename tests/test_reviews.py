@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_core.evaluate import accuracy, evaluate
-from mnist_core.reviews import CORRECTED, NEITHER, UNDECIDED, corrected, verdict
+from mnist_core.reviews import CORRECTED, NEITHER, UNDECIDED, corrected, opinion
 
 # The label that MNIST itself has, from the same list.
 ORIGINAL = {947: 8, 1621: 0, 1901: 9, 2462: 2, 2597: 5, 3558: 5, 5937: 5, 6651: 0, 6783: 1, 9729: 5}
@@ -34,5 +34,5 @@ def test_images_without_an_agreed_label_are_left_out():
 
 @pytest.mark.parametrize(("index", "words"), [(947, "a 9"), (3520, "neither"), (8527, "not agree"), (0, "")], ids=str)
 def test_a_verdict_is_a_sentence_where_there_is_one(index, words):
-    assert words in verdict(index)
-    assert bool(verdict(index)) == bool(words)
+    assert words in opinion(index)
+    assert bool(opinion(index)) == bool(words)

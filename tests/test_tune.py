@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from mnist_core import tune
@@ -258,6 +259,47 @@ def test_a_trial_stopped_by_hand_is_done_again(tmp_path, monkeypatch, capsys):
     assert main(options_of(tmp_path, "--trials", "1")) == 0
     (trial,) = load_study(tmp_path / "out" / "mlp.json").trials
     assert trial["learning_rate"] == RECIPES["mlp"].learning_rate
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_worker_that_slept_until_its_trial_was_given_away_goes_on_with_the_next(tmp_path, monkeypatch):
+    url, slept = f"sqlite:///{tmp_path}/s.sqlite3", []
+
+    def sleep(run, splits):
+        if not slept:
+            slept.append(True)
+            optuna.load_study(study_name="mlp", storage=url).tell(0, state=optuna.trial.TrialState.FAIL)
+        yield {"epoch": 1, "validation_accuracy": 0.5}
+
+    monkeypatch.setattr(tune, "fit", sleep)
+    assert main(options_of(tmp_path, "--trials", "2")) == 0
+    assert [trial["number"] for trial in load_study(tmp_path / "out" / "mlp.json").trials] == [1, 2]
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_study_whose_maker_was_killed_at_once_is_begun_as_any_other(tmp_path):
+    optuna.create_study(study_name="mlp", storage=f"sqlite:///{tmp_path}/s.sqlite3", direction="maximize")
+    assert main(options_of(tmp_path, "--trials", "1")) == 0
+    (trial,) = load_study(tmp_path / "out" / "mlp.json").trials
+    assert trial["learning_rate"] == RECIPES["mlp"].learning_rate
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_worker_that_meets_tables_which_another_makes_at_this_moment_tries_again(tmp_path, monkeypatch):
+    connect, calls = optuna.storages.RDBStorage.__init__, []
+
+    def meet(*arguments, **settings):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OperationalError("CREATE TABLE studies", None, Exception("table studies already exists"))
+        connect(*arguments, **settings)
+
+    monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", meet)
+    assert main(options_of(tmp_path, "--trials", "1")) == 0
+    assert len(calls) > 1
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -16,7 +16,7 @@ INK, PAPER = "#000000", "#ffffff"
 
 
 def show_canvas(pen: int) -> None:
-    """The canvas with Undo, Redo and Clear of its own: the component's own ones only show under a mouse."""
+    """The canvas; its own Undo, Redo and Clear show under a mouse only, `show_canvas_buttons` shows others."""
     board = state.board()
     result = st_canvas(
         stroke_width=pen,

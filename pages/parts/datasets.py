@@ -82,14 +82,8 @@ def choose_data() -> str:
         key="data",
         label_visibility="collapsed",
         bind="query-params",
-        on_change=_look_anew,
+        on_change=state.look_at_others,
     )
-
-
-def _look_anew() -> None:
-    state.take_fence_down()
-    state.close_image()
-    state.put_back({"sheet": 1})
 
 
 def answered(card: Card, data: str) -> Answered | None:

@@ -15,7 +15,7 @@ from pages.parts.charts import PRESSABLE, matrix_difference_chart
 from pages.parts.datasets import MNIST, Answered, answered
 from pages.parts.fingers import place_for_presses
 from pages.parts.lasso import show_lasso
-from pages.parts.selection import select, turn_of_matrix
+from pages.parts.selection import first_sheet, select, turn_of_matrix
 
 DOORS = ["Matrix", "Map", "Two models"]
 CELLS = {"Images": "images", "% of the label": "label", "% of the answer": "answer"}
@@ -42,17 +42,21 @@ def _pressed(key: str) -> tuple[int | None, int | None] | None:
     return None if label < 0 else int(label), None if digit < 0 else int(digit)
 
 
-def of_cell(kind: str, label: int | None, digit: int | None) -> tuple[int | None, int | None]:
-    """What a cell of the difference chooses among the images of a kind: the gallery goes by the first model's answer.
-
-    That model reads new mistakes right, and fixed and shared ones wrong: both in one cell would leave no image.
-    """
-    return (label, None) if kind == "New" or label == digit else (label, digit)
+def of_cell(label: int | None, digit: int | None) -> tuple[int | None, int | None]:
+    """What a cell of the difference chooses among the mistakes of a kind, none of which has its label for an answer."""
+    return (label, None) if label == digit else (label, digit)
 
 
 def choose_door() -> str:
     return st.segmented_control(
-        "Way in", DOORS, default=DOORS[0], required=True, key="door", bind="query-params", label_visibility="collapsed"
+        "Way in",
+        DOORS,
+        default=DOORS[0],
+        required=True,
+        key="door",
+        bind="query-params",
+        on_change=first_sheet,
+        label_visibility="collapsed",
     )
 
 
@@ -126,7 +130,9 @@ def choose_rival(card: Card, answers: Answered) -> Rival | None:
     if not others:
         st.markdown("There is only one model here. Train a second one, and they can be compared.")
         return None
-    name = st.selectbox("Compare with", [other.name for other in others], key="versus", bind="query-params")
+    name = st.selectbox(
+        "Compare with", [other.name for other in others], key="versus", bind="query-params", on_change=first_sheet
+    )
     second = answered(next(other for other in others if other.name == name), answers.name)
     if second is None:
         return None
@@ -136,8 +142,8 @@ def choose_rival(card: Card, answers: Answered) -> Rival | None:
     return Rival(name, second)
 
 
-def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
-    """The comparison, and the images of the kind that the visitor asks for."""
+def show_two_models(card: Card, answers: Answered, rival: Rival) -> tuple[list[int], Answered]:
+    """The comparison; the images of the kind that the visitor asks for, and the answers that are mistakes there."""
     comparison = compare(answers.evaluation, rival.answers.evaluation)
     sets = dict(zip(KINDS, comparison[:3], strict=True))
     st.markdown(verdict_of(card.name, answers, rival))
@@ -148,15 +154,16 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
         required=True,
         key="kind",
         bind="query-params",
-        on_change=lambda: state.put_back({"sheet": 1}),
+        on_change=first_sheet,
     )
-    shown = " The gallery shows them." if len(sets[kind]) else ""
+    whose, wrong = (rival.name, rival.answers) if kind == "New" else (card.name, answers)
+    shown = f" The gallery shows them, as {whose} reads them." if len(sets[kind]) else ""
     st.caption(of_kind(kind, len(sets[kind]), card.name, rival.name) + shown)
     key = f"difference {turn_of_matrix()}"
 
     def take() -> None:
         if cell := _pressed(key):
-            select(*of_cell(kind, *cell))
+            select(*of_cell(*cell))
 
     place_for_presses().plotly_chart(
         difference_figure(card.name, answers, rival, pressable=True),
@@ -166,7 +173,7 @@ def show_two_models(card: Card, answers: Answered, rival: Rival) -> list[int]:
         selection_mode="points",
         alt=difference_shows(card.name, rival.name),
     )
-    return [int(number) for number in sets[kind]]
+    return [int(number) for number in sets[kind]], wrong
 
 
 def difference_figure(first: str, answers: Answered, rival: Rival, pressable: bool = False) -> go.Figure:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.evaluate import suspects
-from mnist_core.reviews import verdict
+from mnist_core.reviews import opinion
 from mnist_core.words import percent
 from pages.parts import state
 from pages.parts.datasets import MNIST, OWN, Answered
@@ -80,7 +80,7 @@ def _table(answers: Answered, doubted: pd.DataFrame) -> pd.DataFrame:
         "For the label": [
             percent(answers.probabilities(n)[label]) for n, label in zip(numbers, doubted["label"], strict=True)
         ],
-        "Reviewers": [verdict(number) for number in numbers],
+        "Reviewers": [opinion(number) for number in numbers],
         "You": [votes.get((answers.name, number), "") for number in numbers],
     }
     if answers.name != MNIST:

@@ -67,7 +67,7 @@ def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
         mode="lines",
         line={"color": MISTAKE, "shape": "vh"},
         name="wrong",
-        hovertemplate="above %{customdata:.1%}: %{x:.2%} answered, %{y:.2f}% of those wrong<extra></extra>",
+        hovertemplate="at least %{customdata:.1%} sure: %{x:.2%} answered, %{y:.2f}% of those wrong<extra></extra>",
     )
     figure.add_scatter(
         x=[here["answered"]],

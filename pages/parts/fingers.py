@@ -8,6 +8,8 @@ touch for itself: a page could not be scrolled with a finger on the chart.
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts import state
+
 _listener = st.components.v2.component(
     "fingers",
     js="""
@@ -40,6 +42,15 @@ export default function () {
 """,
 )
 
+_question = st.components.v2.component(
+    "touch",
+    js="""
+export default function ({ setTriggerValue }) {
+    if (matchMedia("(pointer: coarse)").matches) setTriggerValue("touched", true);
+}
+""",
+)
+
 
 def place_for_presses() -> DeltaGenerator:
     """A place for such a chart."""
@@ -50,5 +61,11 @@ def place_for_presses() -> DeltaGenerator:
 
 
 def has_fingers() -> bool:
-    """Whether the page is looked at on a telephone."""
-    return "Mobi" in st.context.headers.get("User-Agent", "")
+    """Whether the page is touched: on a telephone, and on a tablet once `ask_for_fingers` was answered."""
+    return "Mobi" in st.context.headers.get("User-Agent", "") or state.is_touched()
+
+
+def ask_for_fingers() -> None:
+    """A tablet passes for a computer by its name; only in the browser one learns how it is pointed with."""
+    if not has_fingers():
+        _question(key="touch", on_touched_change=state.hear_touch)

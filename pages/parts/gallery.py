@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
+from pages.parts import state
+
 SIDE = 84  # pixels of the screen: three for each of the image's
 
 
@@ -100,3 +102,22 @@ def show_gallery(pictures: Sequence[Picture], open_picture: Callable[[int], None
 
     shown = {"pictures": [picture._asdict() for picture in pictures], "filled": filled}
     _grid(key=key, data=shown, on_pressed_change=press)
+
+
+def show_steps(number: int) -> None:
+    """From an image that is open to the next one of those that it was opened among, and back."""
+    walk = state.walk()
+    place = walk.index(number) if number in walk else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        for words, icon, step in (("Previous", ":material/arrow_back:", -1), ("Next", ":material/arrow_forward:", 1)):
+            there = place is not None and 0 <= place + step < len(walk)
+            st.button(
+                words,
+                icon=icon,
+                key=f"step {words}",
+                disabled=not there,
+                on_click=state.open_image,
+                args=[walk[place + step] if there else number],
+            )
+        if place is not None:
+            st.caption(f"{place + 1:,} of {len(walk):,}")

@@ -39,8 +39,12 @@ class Holding:
         words = f"{self.called(number)}, {with_article(label)}{end}."
         return Picture(number, data_address(content), (Words(caption or str(label)),), words)
 
+    def has(self, number: int) -> bool:
+        return 0 <= number - self.first < len(self.labels)
+
     def called(self, number: int) -> str:
-        return f"{self.name.removesuffix('s')} {number - self.first:,}"
+        place = number - self.first + (self.name == DRAWINGS)  # nobody draws a zeroth
+        return f"{self.name.removesuffix('s')} {place:,}"
 
 
 def holding(name: str, figures: Figures) -> Holding:
@@ -61,7 +65,7 @@ def holding_of(number: int, figures: Figures) -> Holding | None:
     if number >= FIRST_SCAN:
         name = SCANS if number < FIRST_DRAWING else DRAWINGS
     found = holding(name, figures)
-    return found if number - found.first < len(found.labels) else None
+    return found if found.has(number) else None
 
 
 def own_drawings() -> Labelled:

@@ -10,7 +10,7 @@ import streamlit as st
 from mnist_core import CheckpointError
 from pages.parts import loaders, state
 from pages.parts.datasets import MNIST, Answered
-from pages.parts.fingers import has_fingers
+from pages.parts.fingers import ask_for_fingers, has_fingers
 
 FINGER = "finger"  # whether one draws on a map
 MOST = 40  # corners of a line: as many as an address bears and a hand means
@@ -113,3 +113,4 @@ def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) ->
         selection_mode="lasso",
         alt=words,
     )
+    ask_for_fingers()

@@ -6,7 +6,7 @@ times 255 / 280; all of it in base64.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from mnist_core.strokes import CANVAS_SIDE
 
 LONGEST = 4_000  # letters; browsers and chat programs cut longer addresses off
 STEPS = 255 / CANVAS_SIDE
+Curve = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def pack(paths: Sequence[dict]) -> str:
     """The canvas's own description of its strokes -> letters for an address; none where it describes something else."""
     try:
-        content = b"".join(_packed(path["path"], path["strokeWidth"]) for path in paths)
+        content = b"".join(_packed(*_where_it_lies(path)) for path in paths)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return ""
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
@@ -44,26 +45,53 @@ def unpack(word: str) -> tuple[list[np.ndarray], list[float]]:
     return strokes, widths
 
 
-def _packed(commands: Sequence[Sequence], width: float) -> bytes:
+def _where_it_lies(stroke: dict) -> tuple[np.ndarray, float]:
+    """A stroke's points and its width. The canvas lets a mouse move, turn and stretch a stroke, and tells that beside
+    the path that was drawn.
+    """
+    points, width = _line(stroke["path"], _as_drawn, 9), stroke["strokeWidth"]
+    if stroke.get("skewX") or stroke.get("skewY"):
+        raise ValueError("no pen of one width draws this")
+    measured = _line(stroke["path"], _as_measured, 33)
+    middle = (measured.min(axis=0) + measured.max(axis=0)) / 2  # which `left` and `top` tell
+    moved = np.array([stroke["left"], stroke["top"]]) - middle if stroke.get("originX") == "center" else np.zeros(2)
+    stretched = np.array([stroke.get(f"scale{side}", 1) * (-1 if stroke.get(f"flip{side}") else 1) for side in "XY"])
+    angle = np.radians(stroke.get("angle", 0))
+    # Half a pixel is the canvas's own rounding.
+    if angle or (stretched != 1).any() or np.abs(moved).max() > 0.5:
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        points = (points - middle) * stretched @ turn + middle + moved
+        width = width * np.sqrt(abs(stretched.prod()))
+    return points, width
+
+
+def _packed(points: np.ndarray, width: float) -> bytes:
     # What is unpacked and packed again is the same word, so that reloads wear nothing away: the canvas tells tenths of
     # a pixel, which the finer steps take back to the whole ones that they were, and thinning these changes nothing.
-    fine = np.round(np.clip(_line(commands) * STEPS, 0, 255) * 4) / 4
+    fine = np.round(np.clip(points * STEPS, 0, 255) * 4) / 4
     places = np.uint8(_thinned(np.round(_thinned(fine))))
     return bytes([int(np.clip(round(width), 1, 255))]) + len(places).to_bytes(2, "big") + places.tobytes()
 
 
-def _line(commands: Sequence[Sequence]) -> np.ndarray:
-    """Points along a path of the canvas, which rounds what the pen did with quadratic curves ("Q")."""
+def _line(commands: Sequence[Sequence], curve: Curve, steps: int) -> np.ndarray:
+    """Points along a path of the canvas, which rounds what the pen did with curves ("Q")."""
     points = [np.array(commands[0][1:3], dtype=float)]
     for letter, *numbers in commands[1:]:
         end = np.array(numbers[-2:], dtype=float)
         if letter == "Q":
-            control, start = np.array(numbers[:2], dtype=float), points[-1]
-            points += [
-                (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end for t in np.linspace(0, 1, 9)[1:-1]
-            ]
+            between = np.linspace(0, 1, steps)[1:-1, None]
+            points += [*curve(between, points[-1], np.array(numbers[:2], dtype=float), end)]
         points.append(end)
     return np.array(points)
+
+
+def _as_drawn(t: np.ndarray, start: np.ndarray, control: np.ndarray, end: np.ndarray) -> np.ndarray:
+    return (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
+
+
+def _as_measured(t: np.ndarray, start: np.ndarray, control: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The canvas puts its box around curves that are drawn to the control twice as strongly."""
+    return (1 - t) ** 3 * start + 3 * t * (1 - t) * control + t**3 * end
 
 
 def _thinned(points: np.ndarray, tolerance: float = 0.55) -> np.ndarray:

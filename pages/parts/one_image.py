@@ -9,14 +9,14 @@ from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier, conclude
 from mnist_core.explain import occlusion_map, saliency_map
 from mnist_core.pictures import png
-from mnist_core.reviews import verdict
+from mnist_core.reviews import opinion
 from mnist_core.words import as_written, percent, whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, probabilities_chart
 from pages.parts.datasets import MNIST, Answered
 from pages.parts.desk import show_ways
 from pages.parts.doubts import VOTES
-from pages.parts.gallery import SIDE
+from pages.parts.gallery import SIDE, show_steps
 from pages.parts.memory import remember
 from pages.parts.pictures import data_address, laid_over, placeholder
 
@@ -45,7 +45,7 @@ def _show(card: Card, answers: Answered, number: int) -> None:
     row = answers.evaluation.iloc[number]
     label, digit = int(row["label"]), int(row["digit"])
     classifier = loaders.classifier(card)
-    _show_steps(number)
+    show_steps(number)
     left, right = st.columns([2, 3])
     with left:
         _show_lens(classifier, answers, number, digit)
@@ -64,7 +64,7 @@ def _show(card: Card, answers: Answered, number: int) -> None:
             config=STILL,
             alt="The probability of each of the ten digits as a bar.",
         )
-        if answers.name == MNIST and (said := verdict(number)):
+        if answers.name == MNIST and (said := opinion(number)):
             st.markdown(f":material/rule: {said}")
     _show_vote(answers, number)
     st.markdown("**Every model's answer**")
@@ -74,24 +74,6 @@ def _show(card: Card, answers: Answered, number: int) -> None:
     else:
         st.caption("The training images nearest to it are known of MNIST's test images only.")
     remember()
-
-
-def _show_steps(number: int) -> None:
-    walk = state.walk()
-    place = walk.index(number) if number in walk else None
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        for words, icon, step in (("Previous", ":material/arrow_back:", -1), ("Next", ":material/arrow_forward:", 1)):
-            there = place is not None and 0 <= place + step < len(walk)
-            st.button(
-                words,
-                icon=icon,
-                key=f"step {words}",
-                disabled=not there,
-                on_click=state.open_image,
-                args=[walk[place + step] if there else number],
-            )
-        if place is not None:
-            st.caption(f"{place + 1:,} of {len(walk):,}")
 
 
 def _show_lens(classifier: DigitClassifier | None, answers: Answered, number: int, digit: int) -> None:

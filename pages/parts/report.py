@@ -12,7 +12,7 @@ import streamlit as st
 
 from mnist_core.checkpoints import Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix, mistakes, per_digit, reliability
-from mnist_core.reviews import corrected, verdict
+from mnist_core.reviews import corrected, opinion
 from mnist_core.words import counted, percent
 from pages.parts.charts import confusion_chart, history_chart, history_shows
 from pages.parts.datasets import MNIST, Answered, about
@@ -30,6 +30,7 @@ from pages.parts.doors import (
 from pages.parts.doubts import votes_table
 from pages.parts.error_charts import confidence_chart, map_chart, reliability_chart
 from pages.parts.pictures import data_address
+from pages.parts.tables import headed
 from pages.parts.trust import SHOWS, USUAL, in_words, off_by, threshold_figure
 
 MISTAKES = 1000  # as pictures; their numbers are all in the CSV
@@ -78,12 +79,16 @@ def digit_by_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
     there = table["support"] > 0
     table["precision"] = table["precision"].where(answered)
     table[["recall", "f1"]] = table[["recall", "f1"]].where(there)
-    return table.set_axis(["Digit", "Precision", "Recall", "F1", "Images"], axis=1)
+    return table
+
+
+def _headed(evaluation: pd.DataFrame) -> pd.DataFrame:
+    return headed(digit_by_digit(evaluation).rename(columns={"support": "images"}))
 
 
 def show_digits(evaluation: pd.DataFrame, model: str) -> None:
     st.dataframe(
-        digit_by_digit(evaluation),
+        _headed(evaluation),
         hide_index=True,
         column_config=SHARES,
         placeholder="–",
@@ -112,7 +117,7 @@ def whole_report(
         "<h2>Confusion matrix</h2>",
         _chart(confusion_chart(confusion_matrix(evaluation), written="labelled"), MATRIX_SHOWS, first=True),
         "<h2>Digit by digit</h2>",
-        _table(digit_by_digit(evaluation)),
+        _table(_headed(evaluation)),
         *(_comparison(card, answers, rival) if rival else []),
         "<h2>How far to trust it</h2>",
         _words(off_by(groups)),
@@ -177,7 +182,7 @@ def _picture(answers: Answered, number: int, vote: str) -> str:
         html.escape(answers.called(number)),
         f"{row['label']:.0f} read as <b>{row['digit']:.0f}</b>",
         percent(row["confidence"]),
-        verdict(number) if answers.name == MNIST else "",
+        opinion(number) if answers.name == MNIST else "",
         f"You: {vote}" if vote else "",
     ]
     address = data_address(answers.picture(number, enlarged=1))

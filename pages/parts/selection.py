@@ -63,10 +63,11 @@ def past_end(key: str, count: int, page: int = PAGE) -> list[str]:
     return [as_code(f"{key}={asked}")]
 
 
-def show_misread(nonsense: list[str]) -> None:
-    if nonsense:
+def show_misread(nonsense: list[str], place: str = "page") -> None:
+    """Say so, once for each place of the page that looks into the address."""
+    if told := state.told_of_link(place, nonsense):
         st.warning(
-            f"The link asks for what does not exist ({', '.join(nonsense)}); the usual stands there.",
+            f"The link asks for what does not exist ({', '.join(told)}); the usual stands there.",
             icon=":material/link_off:",
         )
 
@@ -99,7 +100,7 @@ def _put_back(values: dict[str, Any]) -> None:
     state.put_back_as_one_step(values, {key: "" if v == usual[key] else str(v) for key, v in values.items()})
 
 
-def _first_sheet() -> None:
+def first_sheet() -> None:
     state.put_back({"sheet": 1})
 
 
@@ -111,7 +112,7 @@ def _choose_show() -> str:
         required=True,
         key="show",
         bind="query-params",
-        on_change=_first_sheet,
+        on_change=first_sheet,
         label_visibility="collapsed",
     )
 
@@ -135,14 +136,14 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
         left, right = st.columns(2)
         label = left.selectbox("Label", DIGITS, key="label", bind="query-params", on_change=unselect)
         digit = right.selectbox("Read as", DIGITS, key="answer", bind="query-params", on_change=unselect)
-        low, high = st.slider("How sure, in %", *EVERY, EVERY, key="sure", bind="query-params", on_change=_first_sheet)
+        low, high = st.slider("How sure, in %", *EVERY, EVERY, key="sure", bind="query-params", on_change=first_sheet)
         text = st.text_input(
             "Numbers",
             key="find",
             bind="query-params",
             placeholder="947, 1000-1010",
             max_chars=200,
-            on_change=_first_sheet,
+            on_change=first_sheet,
         )
     if state.chart_turn() != turn_of_matrix():  # after the browser's Back the filters learn what they say only here
         st.rerun()
@@ -167,7 +168,7 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
             list(ORDERS),
             key="sort",
             bind="query-params",
-            on_change=_first_sheet,
+            on_change=first_sheet,
             width=200,
             label_visibility="collapsed",
         )
@@ -203,7 +204,7 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
 
 def show_chosen(answers: Answered, chosen: pd.DataFrame, within: Collection[int] | None = None) -> None:
     """The chosen images, fifty at a time."""
-    show_misread(past_end("sheet", len(chosen)))
+    show_misread(past_end("sheet", len(chosen)), "sheet")
     if chosen.empty:
         st.markdown(_why_empty(answers, within))
     sheet = 1
@@ -237,7 +238,8 @@ def _why_empty(answers: Answered, within: Collection[int] | None) -> str:
         if asked[key] != ANY:
             evaluation = evaluation[evaluation[column] == int(asked[key])]
     if evaluation.empty:
-        return "No image has this label and this answer together. Take the choice away, or choose another cell."
+        what = "this label" if asked["answer"] == ANY else "this answer" if asked["label"] == ANY else "both together"
+        return f"No image has {what}. Take the choice away, or choose another cell."
     if show == "All":
         return "No image fits all filters. Take a filter away."
     return f"Nothing of what is chosen was read {show.lower()}. Take a filter away, or choose *All*."

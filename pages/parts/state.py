@@ -73,6 +73,8 @@ def arrive(page: str) -> None:
         st.session_state["page"] = page
         renew_canvas()
         st.session_state.pop("trace", None)  # of a photograph 10 MB, which no other page asks for
+        for key in ("told of link", "walk"):
+            st.session_state.pop(key, None)
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
             if key in st.session_state:
@@ -127,6 +129,14 @@ def need_frame() -> None:
 def visit() -> int:
     """A number that no other visit has."""
     return st.session_state.setdefault("visit", random.getrandbits(50))
+
+
+def told_of_link(place: str, words: list[str]) -> list[str]:
+    """What of a link makes no sense, as long as the page is open: Streamlit takes it out of the address at once."""
+    told = st.session_state.setdefault("told of link", {})
+    if words:
+        told[place] = words
+    return told.get(place, [])
 
 
 def knows_link(word: str) -> bool:
@@ -225,7 +235,7 @@ def trace(ink: bytes, pipeline: Pipeline) -> Trace:
 
 
 def put_back(values: dict[str, Any]) -> None:
-    """Give widgets, by their keys, the values they had at first."""
+    """Give widgets, by their keys, other values than the visitor's."""
     st.session_state.update(values)
 
 
@@ -243,6 +253,14 @@ def put_back_as_one_step(values: dict[str, Any], words: dict[str, str]) -> None:
                 parameters.set_with_no_forward_msg(key, words[key])
             else:
                 parameters.discard_param_no_forward_msg(key)
+
+
+def begin_anew(values: dict[str, Any], *words: str) -> None:
+    """`put_back`, to the usual, and take `words` that no widget is bound to out of the address: one step in all."""
+    there = [word for word in words if word in st.query_params]
+    put_back_as_one_step(values, dict.fromkeys([*there, *values], ""))
+    for word in there[:1]:
+        del st.query_params[word]
 
 
 def scorecard() -> list[Judged]:
@@ -301,13 +319,22 @@ def tab_was_heard() -> bool:
     return st.session_state.get("heard tab", False)
 
 
+def hear_touch() -> None:
+    """The browser has told that the page is touched."""
+    st.session_state["touched"] = True
+
+
+def is_touched() -> bool:
+    return st.session_state.get("touched", False)
+
+
 # The errors page ----------------------------------------------------------------------------------------------
 
 
 def fence_in(place: str, text: str) -> None:
     """Keep, in the address, what a lasso caught on the map of `place`."""
-    st.query_params.update({LASSO: text, MAP: place})
-    put_back({"sheet": 1})
+    put_back_as_one_step({"sheet": 1}, {LASSO: text, MAP: place, "sheet": ""})
+    st.query_params[LASSO] = text
 
 
 def fence() -> tuple[str, str]:
@@ -316,9 +343,21 @@ def fence() -> tuple[str, str]:
 
 
 def take_fence_down() -> None:
-    for key in (LASSO, MAP):
-        st.query_params.pop(key, None)
+    begin_anew({"sheet": 1}, LASSO, MAP)
     turn_charts()
+
+
+def look_at_others() -> None:
+    """Other images are to be looked at: what was chosen among those before is nothing to them."""
+    begin_anew({"sheet": 1, "doubts": 1}, LASSO, MAP, IMAGE)
+    turn_charts()
+
+
+def ask_other_model(name: str) -> None:
+    """Another model's mistakes are another list, and begin on their first sheet."""
+    if st.session_state.get("listed", name) != name:
+        put_back({"sheet": 1, "doubts": 1})
+    st.session_state["listed"] = name
 
 
 def turn_charts() -> None:

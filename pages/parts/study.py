@@ -11,6 +11,8 @@ from pages.parts.charts import STILL
 from pages.parts.data_charts import importance_chart, parallel_chart, search_chart
 from pages.parts.tables import headed, show_csv
 
+MANY = 200  # trials, from which on shares of so few knobs hardly change any more
+
 
 def show_studies() -> None:
     studies, broken = loaders.studies()
@@ -57,9 +59,10 @@ def _show(study: Study) -> None:
                 config=STILL,
                 alt="How much of the differences between trials each knob explains.",
             )
+            hint = " From so few this is a hint, no measurement." if complete.sum() < MANY else ""
             st.caption(
                 f"Shares of what the knobs explain of the differences between the {complete.sum()} trials that came to "
-                "their end (fANOVA). From so few trials this is a hint, no measurement."
+                f"their end (fANOVA).{hint}"
             )
         else:
             st.markdown("Too few trials came to their end to tell.")
@@ -94,7 +97,7 @@ def _show(study: Study) -> None:
     st.code(command_of(study), language=None, wrap_lines=True)
     minutes = np.sum(table["seconds"]) / 60
     threads = study.versions.get("threads", "?")
-    st.caption(f"{minutes:.0f} minutes of training on {threads} thread{'s' * (threads != 1)} of a busy machine.")
+    st.caption(f"{minutes:.0f} minutes of training on {threads} thread{'s' * (threads != 1)}.")
 
 
 def command_of(study: Study) -> str:

@@ -128,7 +128,7 @@ def restore() -> None:
     usual: dict[str, Any] = {stage.name: True for stage in STAGES if stage.name != "grey"}
     for stage in STAGES:
         usual |= {f"{stage.name}.{name}": value for name, value in stage.parameters.items()}
-    state.put_back(usual)
+    state.begin_anew(usual)
 
 
 def misread(parameters: Mapping[str, str], others: Mapping[str, Range | Choice]) -> list[str]:

@@ -45,14 +45,14 @@ def show_trust(evaluation: pd.DataFrame) -> None:
             alt=SHOWS["confidences"],
         )
         st.caption("Each step upwards is ten times as many images, so that a single mistake can be seen.")
-    st.markdown("**Answer only above**")
+    st.markdown("**Answer only when at least so sure**")
     threshold = st.slider(
-        "Answer only above",
+        "Answer only when at least so sure",
         0.0,
         0.999,
         USUAL,
         0.001,
-        format="%.3f",
+        format="percent",
         key="above",
         persist_state="session",
         bind="query-params",
@@ -78,9 +78,9 @@ def threshold_figure(evaluation: pd.DataFrame, threshold: float) -> go.Figure:
 def in_words(evaluation: pd.DataFrame, threshold: float) -> str:
     here = answered_above(evaluation, [threshold]).iloc[0]
     if not here["answered"]:
-        return f"Above {threshold:.3f} nothing is answered at all."
+        return f"No answer is {threshold:.1%} sure or more: nothing is answered at all."
     return (
-        f"Answer only above {threshold:.3f}: **{percent(here['answered'])}** answered, "
+        f"When only answers that are at least {threshold:.1%} sure count: **{percent(here['answered'])}** answered, "
         f"**{exact(here['right'])}** of those right."
     )
 

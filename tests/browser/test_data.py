@@ -70,7 +70,7 @@ def test_a_drawing_that_was_judged_is_measured(open_page):
     expect(page.locator(".st-key-drawings img")).to_have_count(1)
     settle(page)
     page.locator(".st-key-drawings [data-number='200000']").click()
-    expect(page.get_by_role("dialog").get_by_text("Your drawing 0")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Your drawing 1")).to_be_visible()
 
 
 def test_without_mnist_the_figures_stand_and_the_wall_says_what_is_missing(chromium, bare_address):

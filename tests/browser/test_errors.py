@@ -25,7 +25,7 @@ from mnist_core.data import MNIST_MD5, load_embedded_digits, load_mnist, mnist_f
 from mnist_core.evaluate import compare, confused_pairs, confusion_matrix, evaluate
 from mnist_core.pictures import png
 from tests.browser.serving import serve
-from tests.browser.visitor import CELL, DESKTOP, PHONE, TELEPHONE, gallery, pick_by_keyboard, settle, swipe
+from tests.browser.visitor import CELL, DESKTOP, PHONE, TABLET, TELEPHONE, gallery, pick_by_keyboard, settle, swipe
 
 SCROLLED = """() => new Promise((done) => {
     const top = () => document.querySelector("h1").getBoundingClientRect().top;
@@ -239,9 +239,10 @@ def test_two_models_are_compared(open_page, evaluations):
     label, digit = first["label"][number], second["digit"][number]
     page.locator(".js-plotly-plot").evaluate("chart => chart.scrollIntoView({ block: 'center' })")
     click_cell(page, int(label), int(digit))
-    expect(chip(page, f"labelled {label}")).to_be_visible()
-    expect_gallery(page, {number for number in comparison.new.tolist() if first["label"][number] == label})
-    chip(page, f"labelled {label}").click()
+    behind = (first["label"] == label) & (second["digit"] == digit)
+    expect(chip(page, f"{label} read as {digit}")).to_be_visible()
+    expect_gallery(page, {number for number in comparison.new.tolist() if behind[number]})
+    chip(page, f"{label} read as {digit}").click()
     settle(page)
     page.get_by_text("Shared", exact=True).click()
     expect_gallery(page, set(comparison.shared.tolist()))
@@ -296,9 +297,13 @@ def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_image
     expect(page.get_by_text(re.compile(r"^10,000 images$"))).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["errors?door=Map&show=All", "data?part=Map"])
-def test_on_a_telephone_a_finger_scrolls_past_the_map_until_it_is_asked_to_draw_one_line(open_page, path):
-    page = open_page(path, **TELEPHONE)
+@pytest.mark.parametrize(
+    ("path", "device"),
+    [("errors?door=Map&show=All", TELEPHONE), ("data?part=Map", TELEPHONE), ("data?part=Map", TABLET)],
+)
+def test_where_it_is_touched_a_finger_scrolls_past_the_map_until_it_is_asked_to_draw_one_line(open_page, path, device):
+    page = open_page(path, **device)
+    expect(page.get_by_text("Draw with a finger")).to_be_visible()
     chart, toggle = page.locator(".js-plotly-plot").first, page.get_by_role("switch", name="Draw with a finger")
 
     def middle() -> tuple[float, float]:

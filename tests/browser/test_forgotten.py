@@ -8,10 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.serving import serve, start
-from tests.browser.visitor import DESKTOP, answer, draw, look_elsewhere_and_return, settle
+from tests.browser.visitor import DESKTOP, ONE, SEVEN, answer, draw, look_elsewhere_and_return, settle
 
-SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
-ONE = [[(140, 50), (138, 230)]]
 INK = "EAAKSTZ7NYY2jzqVQJlImlOYYJRwbdE"  # the seven
 LINK = f"?ink={INK}"
 

@@ -5,10 +5,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.visitor import answer, draw, settle
+from tests.browser.visitor import ONE, SEVEN, answer, draw, settle
 
-SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
-ONE = [[(140, 50), (138, 230)]]
 KEPT = "sessionStorage.getItem('what was judged')"
 
 

@@ -11,9 +11,8 @@ from playwright.sync_api import Page, expect
 
 from mnist_core.preprocess import Pipeline, Trace
 from pages.parts.strip import in_colour
-from tests.browser.visitor import PHONE, answer, canvas_box, draw, settle, touch
+from tests.browser.visitor import PHONE, SEVEN, answer, canvas_box, draw, settle, touch
 
-SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
 STAGES = ["grey", "polarity", "background", "crop", "scale", "stretch", "centre", "normalise"]
 
 

@@ -7,13 +7,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.serving import balance, start
-from tests.browser.visitor import DESKTOP, answer, draw, look_elsewhere_and_return, settle
+from tests.browser.visitor import DESKTOP, ONE, SEVEN, answer, draw, look_elsewhere_and_return, settle
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("nginx"), reason="nginx is not here; Debian has it as the package nginx-light"
 )
-SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]
-ONE = [[(140, 50), (138, 230)]]
 
 
 def test_a_drawing_survives_behind_nginx_and_the_other_copys_death(chromium: Browser, tmp_path):

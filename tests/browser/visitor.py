@@ -5,6 +5,9 @@ from playwright.sync_api import Page, expect
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 TELEPHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "user_agent": "Mozilla/5.0 (Android 16; Mobile)"}
+TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True, "is_mobile": True}  # by its name a computer
+SEVEN = [[(80, 60), (190, 58), (150, 140), (120, 230)]]  # strokes on the canvas
+ONE = [[(140, 50), (138, 230)]]
 # Where a cell of the matrix is on the screen; -1 is the name of a row or a column.
 CELL = """([row, column]) => {
     const chart = document.querySelector(".js-plotly-plot"), { xaxis, yaxis } = chart._fullLayout;
