@@ -364,7 +364,7 @@ others: dict[str, Range | Choice] = {
     f"bench.{dial.name}": Range(dial.name, dial.low, dial.high, dial.step, dial.what) for dial in DIALS.values()
 }
 others |= {"bench.along": Choice("Curve along", tuple(DIALS), ""), "tab": Choice("Tab", tuple(TABS), "")}
-if nonsense := misread(st.query_params.to_dict(), others):
+if nonsense := state.told_of_link("settings", misread(st.query_params.to_dict(), others)):
     st.warning(
         f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual or nearest ones stand there.",
         icon=":material/link_off:",

@@ -105,12 +105,13 @@ def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) ->
     if has_fingers() and not st.toggle("Draw with a finger", key=FINGER):
         st.plotly_chart(figure, key=f"{key}, still", config={"staticPlot": True}, alt=words)
         return
-    st.plotly_chart(
-        figure,
-        key=key,
-        config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "toImage", "autoScale2d"]},
-        on_select=caught,
-        selection_mode="lasso",
-        alt=words,
-    )
-    ask_for_fingers()
+    with st.container(gap=None):
+        st.plotly_chart(
+            figure,
+            key=key,
+            config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "toImage", "autoScale2d"]},
+            on_select=caught,
+            selection_mode="lasso",
+            alt=words,
+        )
+        ask_for_fingers()
