@@ -160,9 +160,6 @@ def open_search(options: argparse.Namespace) -> "Search":
     settings = {name: getattr(options, name) for name in ("architecture", "data", "epochs", "images", "seed")}
     search = optuna.create_study(**how, direction="maximize", load_if_exists=True)
     if (known := search.user_attrs.get("settings")) is None:  # it is new, or whoever began it was killed on the way
-        usual = usual_knobs(RECIPES[options.architecture])
-        first = usual | {"batch_size": min(usual["batch_size"], batches_of(options.images)[-1])}
-        search.enqueue_trial(first, skip_if_exists=True)
         search.set_user_attr("settings", settings)
     elif changed := [name for name, value in settings.items() if known.get(name) != value]:
         raise StudyError(
@@ -206,11 +203,18 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
     trial.set_user_attr("begun", trial.number)
     trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
     # Drawn from the trial's own number: resumed or shared out, no two trials draw the same numbers.
-    trial.study.sampler = _sampler((options.seed * 1_000_003 + trial.number) % 2**32)
+    sampler = _sampler((options.seed * 1_000_003 + trial.number) % 2**32)
     *earlier, this = trial.study.get_trials(deepcopy=False)[: trial.number + 1]
-    if "failed_trial" not in this.system_attrs and sum(t.state.name != "FAIL" for t in earlier) >= options.trials:
+    again = this.system_attrs.get("failed_trial")
+    if again is None and sum(t.state.name != "FAIL" for t in earlier) >= options.trials:
         raise OneTooMany
-    knobs = draw_knobs(trial, recipe.architecture, batches_of(options.images))
+    batches = batches_of(options.images)
+    if 0 in (trial.number, again):
+        usual = usual_knobs(recipe)
+        usual["batch_size"] = min(usual["batch_size"], batches[-1])
+        sampler = optuna.samplers.PartialFixedSampler(usual, sampler)
+    trial.study.sampler = sampler
+    knobs = draw_knobs(trial, recipe.architecture, batches)
     started, accuracy = time.perf_counter(), 0.0
     try:
         run = Run.start(replace(turned(recipe, knobs), epochs=options.epochs), options.data, choose_device("auto"))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -284,6 +285,25 @@ def test_a_study_whose_maker_was_killed_at_once_is_begun_as_any_other(tmp_path):
     assert main(options_of(tmp_path, "--trials", "1")) == 0
     (trial,) = load_study(tmp_path / "out" / "mlp.json").trials
     assert trial["learning_rate"] == RECIPES["mlp"].learning_rate
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_two_workers_that_begin_a_study_at_one_moment_try_the_recipe_as_it_stands_once(tmp_path, monkeypatch):
+    met = []
+
+    def meet(search, go_on, *arguments, **settings):
+        if not met:
+            met.append(search)
+            assert main(options_of(tmp_path, "--trials", "1")) == 0
+        return go_on(search, *arguments, **settings)
+
+    for first_write in ("add_trial", "optimize"):
+        monkeypatch.setattr(optuna.Study, first_write, partialmethod(meet, getattr(optuna.Study, first_write)))
+    assert main(options_of(tmp_path, "--trials", "2")) == 0
+    assert met
+    first, second = (trial["learning_rate"] for trial in load_study(tmp_path / "out" / "mlp.json").trials)
+    assert first == RECIPES["mlp"].learning_rate != second
 
 
 @pytest.mark.usefixtures("few_images")

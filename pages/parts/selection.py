@@ -238,7 +238,8 @@ def _why_empty(answers: Answered, within: Collection[int] | None) -> str:
         if asked[key] != ANY:
             evaluation = evaluation[evaluation[column] == int(asked[key])]
     if evaluation.empty:
-        what = "this label" if asked["answer"] == ANY else "this answer" if asked["label"] == ANY else "both together"
+        named = [f"this {key}" for key in ("label", "answer") if asked[key] != ANY]
+        what = " and ".join(named) + (" together" if len(named) > 1 else "")
         return f"No image has {what}. Take the choice away, or choose another cell."
     if show == "All":
         return "No image fits all filters. Take a filter away."
