@@ -35,16 +35,21 @@ event = st.plotly_chart(plotly.io.from_json(Path({figure!r}).read_text()), on_se
 st.markdown(f"cell {{[point['customdata'] for point in event.selection.points]}}")
 """
 DRAWN = "!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p"
-# Both ends are timed in the browser itself; `seen` is what the page says when the click has been answered.
-WATCH = """(seen) => {
+# Both ends are timed in the browser itself; the click has been answered when all of `what` says `seen`: the gallery's
+# images, which stand in a shadow root and have to be loaded, or the text of the page.
+WATCH = """([what, seen]) => {
+    const images = () => [...document.querySelectorAll(".st-key-gallery *")]
+        .flatMap((host) => [...(host.shadowRoot?.querySelectorAll("img") ?? [])]);
+    const stands = {
+        gallery: () => images().length && images().every((image) => image.complete && image.alt.includes(seen)),
+        text: () => document.body.innerText.includes(seen),
+    }[what];
     window.waited = new Promise((done) => {
         let released = null;
         document.addEventListener("mouseup", () => { released ??= performance.now(); }, { capture: true, once: true });
-        new MutationObserver((_, observer) => {
-            if (released === null || !document.body.innerText.includes(seen)) return;
-            observer.disconnect();
-            requestAnimationFrame(() => done(performance.now() - released));
-        }).observe(document.body, { childList: true, subtree: true, characterData: true });
+        const look = () => released !== null && stands()
+            ? done(performance.now() - released) : requestAnimationFrame(look);
+        look();
     });
 }"""
 
@@ -56,10 +61,10 @@ def open_page(browser: Browser, address: str) -> tuple[Page, float]:
     return page, page.evaluate("performance.now()")
 
 
-def time_click(page: Page, cell: tuple[int, int], seen: str) -> float:
+def time_click(page: Page, cell: tuple[int, int], seen: tuple[str, str]) -> float:
     place = page.evaluate(CELL, list(cell))
     page.mouse.move(*place)
-    page.evaluate(WATCH, seen)
+    page.evaluate(WATCH, list(seen))
     page.mouse.down()
     page.mouse.up()
     waited = page.evaluate("window.waited")
@@ -86,10 +91,11 @@ def time_pages(browser: Browser, lab: str, bare: str, cells: list, times: int) -
         page.wait_for_timeout(3000)
     for number in range(times + 1):
         label, digit, _ = cells[number % len(cells)]
+        answers = {"bare page": ("text", f"cell [[{label}, {digit}]]")}
+        answers["errors page"] = ("gallery", f"labelled {label}, read as {digit}")
         for name, page in pages.items():
             page.bring_to_front()
-            seen = f"{label} read as {digit}\n" if name == "errors page" else f"cell [[{label}, {digit}]]"
-            waited = time_click(page, (label, digit), seen.strip())
+            waited = time_click(page, (label, digit), answers[name])
             if number:
                 clicked[name].append(waited)
     show_times("open -> matrix", opened)

@@ -150,7 +150,7 @@ def build_api(
     async def predict(request: Request) -> JSONResponse:
         if [name for name, _ in request.query_params.multi_items()] not in ([], ["model"]):
             raise HTTPException(422, "The one parameter that this address takes is ?model=NAME, once.")
-        card = choose_card(cards(), request.query_params.get("model"))
+        card = choose_card(await asyncio.to_thread(cards), request.query_params.get("model"))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         kind = "image/jpeg" if kind == "image/jpg" else kind  # no registered name, and many use it
         if kind not in (*PICTURES, FORM, JSON, ""):
@@ -168,15 +168,15 @@ def build_api(
             return JSONResponse((await desk.ask(card, body)).as_json(card.name))
 
     async def models(request: Request) -> JSONResponse:
-        return JSONResponse({"models": [describe_card(card) for card in cards()]})
+        return JSONResponse({"models": [describe_card(card) for card in await asyncio.to_thread(cards)]})
 
     async def health(request: Request) -> JSONResponse:
-        names = [card.name for card in cards()]
+        names = [card.name for card in await asyncio.to_thread(cards)]
         said = {"status": "ok" if names else "no model", "models": names, "broken": list(broken())}
         return JSONResponse(said, 200 if names else 503)
 
     async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(describe([card.name for card in cards()]))
+        return JSONResponse(describe([card.name for card in await asyncio.to_thread(cards)]))
 
     cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     api = Starlette(
@@ -271,7 +271,7 @@ async def tell(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, InkError):
         return JSONResponse({"error": str(error)}, 422)
     if isinstance(error, CheckpointError):
-        return JSONResponse({"error": str(error)}, 503)
+        return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
     if not isinstance(error, HTTPException):
         return JSONResponse({"error": SENTENCES[500]}, 500)
     told = error.detail if error.status_code not in (404, 405) or error.detail.endswith(".") else None

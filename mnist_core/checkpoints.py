@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -152,7 +152,7 @@ def save_checkpoint(
     """Write weights, answers and card; the card goes last, so that none describes what is not there."""
     ensure_name(card.name)
     weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
-    card = Card(**{**card.__dict__, "sha256": hashlib.sha256(weights).hexdigest()})
+    card = replace(card, sha256=hashlib.sha256(weights).hexdigest())
     folder = Path(folder)
     write_atomically(folder / f"{card.name}.safetensors", weights)
     answers = {"labels": labels.astype(np.uint8), "logits": logits.astype(np.float32)}

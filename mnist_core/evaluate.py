@@ -101,14 +101,12 @@ def per_digit(evaluation: pd.DataFrame) -> pd.DataFrame:
 
 def mistakes(evaluation: pd.DataFrame) -> pd.DataFrame:
     """The wrong answers, the surest first."""
-    wrong = evaluation[evaluation["digit"] != evaluation["label"]]
-    return wrong.sort_values(["confidence", "index"], ascending=[False, True], ignore_index=True)
+    return choose(evaluation, right=False, order="surest first")
 
 
 def suspects(evaluation: pd.DataFrame) -> pd.DataFrame:
     """The wrong answers, those first where the model gives the label the least chance: the labels to look at."""
-    wrong = evaluation[evaluation["digit"] != evaluation["label"]]
-    return wrong.sort_values(["loss", "index"], ascending=[False, True], ignore_index=True)
+    return choose(evaluation, right=False, order="largest loss first")
 
 
 def confused_pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:

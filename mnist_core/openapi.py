@@ -54,7 +54,7 @@ ERRORS = {
     415: "The body is of a kind that is not taken.",
     422: "There is no picture in the body, or none that can be read; or the model is not named as ?model=NAME.",
     500: "This should not have happened; the server's log says more.",
-    503: "There is no model, or too many pictures are waiting; Retry-After says when to come again.",
+    503: "There is no model, it is being replaced, or too many pictures are waiting: then Retry-After says how long.",
 }
 
 

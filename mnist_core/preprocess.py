@@ -270,6 +270,13 @@ class Trace:
     def tensor(self) -> Tensor:
         return to_tensor(self.image) if self.blank else self["normalise"].output
 
+    def to_tensor(self, images: np.ndarray | Tensor) -> Tensor:
+        """Other images, in the numbers in which the network was asked about this one."""
+        if self.blank:
+            return to_tensor(images)
+        step = self["normalise"]
+        return normalise(images, **step.parameters)[0] if step.on else _pass_by(step.stage.name, images)
+
     @property
     def milliseconds(self) -> float:
         return sum(step.milliseconds for step in self.steps)

@@ -87,6 +87,11 @@ RECIPES = {
 }
 
 
+def usual_name(architecture: str, data: str, tuned: bool) -> str:
+    """What a checkpoint is called unless it is told otherwise: only shipped recipes and data take shipped names."""
+    return architecture + ("_tuned" if tuned else "") + ("_embedded" if data == "embedded" else "")
+
+
 def one_cycle(done: float) -> float:
     """Up over the first fifth, down to nothing along a cosine: the share of the peak when `done` is done."""
     warm_up = 0.2

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from mnist_core.architectures import ARCHITECTURES
-from mnist_core.checkpoints import write_atomically
+from mnist_core.checkpoints import CHECKPOINTS, write_atomically
 
-STUDIES = Path(__file__).resolve().parent.parent / "checkpoints" / "studies"
+STUDIES = CHECKPOINTS / "studies"
 COLUMNS = ("number", "state", "validation_accuracy", "epochs", "seconds")
 STATES = ("complete", "pruned")
 ON_LOGARITHM = ("learning_rate", "batch_size", "weight_decay", "width")  # the knobs that are drawn on it

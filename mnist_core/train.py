@@ -43,8 +43,9 @@ from mnist_core.command import NOBODY_READS, STOPPED, discard_output, finish, wr
 from mnist_core.data import DataUnavailable, Labelled, Splits
 from mnist_core.evaluate import accuracy, evaluate
 from mnist_core.labelled import load_splits
+from mnist_core.pen import coarse_scan, written_digits, written_others
 from mnist_core.preprocess import to_images, to_tensor
-from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative, positive, read_recipe
+from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative, positive, read_recipe, usual_name
 from mnist_core.verdicts import fit_limits, fit_temperature
 
 HELD_WRITTEN = 5_000  # digits, and things that are none, of our own pen that are kept aside for the limits
@@ -240,8 +241,6 @@ def departure(teacher: nn.Module, tensor: Tensor, logits: Tensor) -> Tensor:
 def with_own_pen(data: Labelled, recipe: Recipe) -> Labelled:
     """The data, and after it what the recipe adds: digits of our own pen, coarse scans of both, and, with the label
     10, what is no digit."""
-    from mnist_core.pen import coarse_scan
-
     written, others = _own_pen(recipe.written, recipe.others, recipe.seed)
     digits, parts = _joined(data, written), []
     if recipe.scanned:
@@ -254,8 +253,6 @@ def with_own_pen(data: Labelled, recipe: Recipe) -> Labelled:
 @lru_cache(maxsize=1)
 def _own_pen(digits: int, others: int, seed: int) -> tuple[Labelled, Labelled]:
     """What our own pen writes, kept for the next run of the process: the many of a search all take the same."""
-    from mnist_core.pen import written_digits, written_others
-
     images, labels, _ = written_digits(digits, seed)
     strange, _ = written_others(others, seed)
     return Labelled(images, labels), Labelled(strange, np.full(others, DIGITS, dtype=np.int64))
@@ -285,8 +282,6 @@ def shipped(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
     with torch.no_grad():  # into the weights, so that every door gives the same confidence
         model[-1].weight /= temperature
         model[-1].bias /= temperature
-    from mnist_core.pen import written_digits, written_others
-
     unseen = recipe.seed + 1  # another seed than that of training
     written, labels, _ = written_digits(HELD_WRITTEN, unseen)
     others, _ = written_others(HELD_WRITTEN, unseen)
@@ -465,11 +460,6 @@ def _name(text: str) -> str:
     except CheckpointError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
-
-
-def usual_name(architecture: str, data: str, tuned: bool) -> str:
-    """What a checkpoint is called unless it is told otherwise: only shipped recipes and data take shipped names."""
-    return architecture + ("_tuned" if tuned else "") + ("_embedded" if data == "embedded" else "")
 
 
 def train(options: argparse.Namespace) -> Card | None:

@@ -242,7 +242,10 @@ def take_back(search: "Search", heartbeat: int) -> None:
     for trial in search.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
         age = (datetime.now() - trial.datetime_start).total_seconds()
         if trial.user_attrs.get("begun") != trial.number and age > 6 * heartbeat:
-            search.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            try:
+                search.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+                continue  # another worker did at this very moment
             optuna.storages.RetryHeartbeatStaleTrialCallback(RETRIES)(search, trial)
 
 

@@ -10,7 +10,7 @@ from mnist_core.preprocess import NAIVE, Trace
 from mnist_core.words import percent, whole_percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, confusion_chart, probabilities_chart
-from pages.parts.desk import DRAW, choose_ink, is_own, mark_of, read_link, show_examples, show_link, show_sign
+from pages.parts.desk import DRAW, choose_ink, is_own, mark_of, read_link, show_examples, show_sign, write_link
 from pages.parts.memory import remember
 from pages.parts.pictures import npy, zipped
 
@@ -198,7 +198,7 @@ def show_desk(classifier: DigitClassifier) -> None:
     desk = st.container(horizontal=True, gap="medium")
     with desk.container(width=312):
         ink = choose_ink()
-        linked = show_link()
+        linked = write_link()
     with desk.container():
         trace, prediction = None, Prediction.of_nothing()
         try:

@@ -10,7 +10,7 @@ from mnist_core.evaluate import confusion_matrix, mistakes
 from mnist_core.words import whole_number
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
-from pages.parts.datasets import MNIST, OWN, Answered, about, answered, choose_archive, choose_data, show_fetch
+from pages.parts.datasets import MNIST, OWN, Answered, about, answered, choose_data, show_archive, show_fetch
 from pages.parts.doors import (
     CELLS,
     COLOURS,
@@ -18,11 +18,11 @@ from pages.parts.doors import (
     KINDS,
     Rival,
     choose_door,
+    choose_kind,
     choose_rival,
     places_of,
     show_map,
     show_matrix,
-    show_two_models,
 )
 from pages.parts.doubts import SHEET, show_doubts
 from pages.parts.memory import remember
@@ -110,7 +110,7 @@ card = loaders.chosen_card()
 state.ask_other_model(card.name)
 data = choose_data()
 if data == OWN:
-    choose_archive()
+    show_archive()
 answers = answered(card, data)
 if answers is None:
     st.caption(about(card, data))
@@ -125,7 +125,7 @@ with doors:
     elif door == "Map":
         show_map(card, answers)
     elif rival := choose_rival(card, answers):
-        within, shown = show_two_models(card, answers, rival)
+        within, shown = choose_kind(card, answers, rival)
 with gallery:
     if data == MNIST:
         show_fetch()

@@ -1,5 +1,6 @@
 """The checkpoints side by side: what each costs, how it was trained, and how often it is right."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -7,9 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core.architectures import ARCHITECTURES
-from mnist_core.checkpoints import Card
-from mnist_core.recipes import RECIPES
-from mnist_core.train import usual_name
+from mnist_core.checkpoints import Card, CheckpointError
+from mnist_core.recipes import RECIPES, usual_name
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, history_chart, history_shows
 from pages.parts.quality import show_quality
@@ -20,7 +20,10 @@ from pages.parts.study import show_studies
 def show_table(cards: list[Card]) -> None:
     rows = []
     for card in cards:
-        size, work = loaders.cost(card.name, card.sha256)
+        try:
+            size, work = loaders.cost(card.name, card.sha256)
+        except CheckpointError:  # it was replaced or taken away since it was listed
+            size = work = math.nan
         rows.append(
             {
                 "Model": card.name,

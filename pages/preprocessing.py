@@ -8,13 +8,13 @@ from mnist_core import DigitClassifier, InkError, Prediction
 from mnist_core.classifier import infer
 from mnist_core.explain import Diagnosis, Finding, answers_on_the_way, diagnose, feature_maps
 from mnist_core.pictures import png
-from mnist_core.preprocess import STAGES, Pipeline, Trace, to_tensor
+from mnist_core.preprocess import STAGES, Pipeline, Trace
 from mnist_core.vary import DIALS, Dial, steady_range, vary
 from mnist_core.verdicts import judge, softmax
 from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
-from pages.parts.desk import choose_ink, read_link, show_examples, show_link, show_sign
+from pages.parts.desk import choose_ink, read_link, show_examples, show_sign, write_link
 from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
@@ -181,7 +181,7 @@ def choose_dial(dial: Dial) -> float:
 
 
 @st.fragment
-def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
+def show_bench(classifier: DigitClassifier, trace: Trace) -> None:
     """A slider of this bench reruns this and nothing else of the page."""
     st.caption("The image after the pipeline, spoilt on purpose. Where does the answer tip over?")
     dials, curve = st.columns([2, 3])
@@ -196,13 +196,13 @@ def show_bench(classifier: DigitClassifier, image: np.ndarray) -> None:
         dial = DIALS[along]
         here = int(np.abs(dial.positions - values[along]).argmin())
         values[along] = float(dial.positions[here])  # a link may have set it between two
-        logits = infer(classifier.model, to_tensor(vary(image, values, along)))
+        logits = infer(classifier.model, trace.to_tensor(vary(trace.image, values, along)))
         probabilities = softmax(logits)
         none = [verdict == "not a digit" for verdict, _ in judge(logits, classifier.card.limits)]
         digits = np.where(none, NO_DIGIT, logits.argmax(axis=1))
         first, last = (dial.positions[place] for place in steady_range(digits, here))
         shown, says = st.columns([1, 3], vertical_alignment="center")
-        shown.image(png(vary(image, values)[0].numpy(), 4), width=112, alt="The image as the sliders make it.")
+        shown.image(png(vary(trace.image, values)[0].numpy(), 4), width=112, alt="The image as the sliders make it.")
         with says:
             read = f"Read as :blue[**{digits[here]}**], {percent(float(probabilities[here].max()))}."
             st.markdown("No digit that I know." if none[here] else read)
@@ -256,7 +256,6 @@ def show_downloads(
     ink: bytes, linked: bool, trace: Trace, answers: list[Prediction], pipeline: Pipeline, model: str
 ) -> None:
     words = [on_strip(answer) for answer in answers]
-    files = [(f"{n}_{step.stage.name}.npy", npy(step.output)) for n, step in enumerate(trace.steps, 1)]
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(
             "The strip as PNG",
@@ -268,7 +267,7 @@ def show_downloads(
         )
         st.download_button(
             "Every stage as .npy, in a ZIP",
-            lambda: zipped(files),
+            lambda: zipped([(f"{n}_{step.stage.name}.npy", npy(step.output)) for n, step in enumerate(trace.steps, 1)]),
             "stages.zip",
             "application/zip",
             icon=":material/folder_zip:",
@@ -292,7 +291,7 @@ def show_downloads(
 def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[bool], says, cards: list, below) -> None:
     """All that follows the ink, in its places around the page. A stroke reruns this and no switch."""
     ink = choose_ink()
-    linked = show_link()
+    linked = write_link()
     trace, answers, readable = None, [], True
     try:
         if ink is not None:
@@ -343,7 +342,7 @@ def show_further(
             show_numbers(trace, nearest)
     if bench.open:
         with bench:
-            show_bench(classifier, trace.image)
+            show_bench(classifier, trace.without_the_way())
     if inside.open:
         with inside:
             show_inside(classifier, trace)

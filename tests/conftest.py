@@ -34,6 +34,11 @@ def every_run_inside_the_frame(monkeypatch):
     monkeypatch.setattr(PagesManager, "__init__", begin_in_frame)
 
 
+@pytest.fixture(autouse=True)
+def the_same_weights_and_noise_in_every_run():
+    torch.manual_seed(7)
+
+
 @pytest.fixture(scope="session")
 def mnist_test() -> Labelled:
     """MNIST's own test images; a test that asks for them is skipped where they would have to be fetched."""

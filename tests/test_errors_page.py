@@ -296,7 +296,7 @@ def test_the_scans_are_read_well_by_a_model_that_never_saw_them():
 
 def test_a_model_that_is_replaced_before_it_has_answered_is_told_in_a_sentence(monkeypatch):
     def load(name, sha256):
-        raise CheckpointError(f"{name} was replaced a moment ago. Load the page again.")
+        raise CheckpointError(f"{name} was replaced a moment ago. Ask once more.")
 
     monkeypatch.setattr(loaders, "_load_classifier", load)
     app = open_page(data="Scanned digits")
@@ -366,6 +366,17 @@ def test_another_archive_has_no_verdict_of_the_one_before():
     assert any(r"2 pictures of second\.zip" in text.value for text in app.markdown)
     assert any("0 given in this visit" in text.value for text in app.caption)
     assert app.session_state["votes"] == {("MNIST test", 947): "ambiguous"}
+
+
+def test_another_archive_begins_at_its_first_sheet():
+    app = open_page(data="Your own", show="All")
+    app.file_uploader(key="archive").upload("first.zip", zipped([5] * 60), "application/zip").run()
+    app.session_state["sheet"] = 2
+    app.run()
+    assert len(captions(app)) == 10
+    next(button for button in app.button if button.label == "Bring another").click().run()
+    app.file_uploader(key="archive").upload("second.zip", zipped([5] * 55), "application/zip").run()
+    assert len(captions(app)) == 50
 
 
 def test_an_archive_that_was_taken_in_is_not_kept_beside_its_pictures(monkeypatch):

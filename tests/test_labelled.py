@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import struct
-import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -233,15 +232,14 @@ def test_an_archive_that_is_too_large_is_refused_with_its_size(monkeypatch):
         read_archive(pack({"7/large.png": bytes(2_000_000)}, zipfile.ZIP_STORED))
 
 
-def test_an_archive_that_lists_far_too_many_files_is_refused_at_once():
+def test_an_archive_that_lists_far_too_many_files_is_refused_before_its_list_is_read(monkeypatch):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(25_000):
             archive.writestr(zipfile.ZipInfo(f"7/{number}"), b"")
-    started = time.perf_counter()
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the list was read"))
     with pytest.raises(ArchiveError, match="far more files"):
         read_archive(file.getvalue())
-    assert time.perf_counter() - started < 1
 
 
 def test_an_archive_that_says_in_a_second_place_how_many_files_it_lists_is_refused():
@@ -260,14 +258,13 @@ def test_a_file_without_a_name_is_skipped():
     assert (pictures.names, pictures.skipped) == (["7/a.png"], [])
 
 
-def test_a_jpeg_of_endless_parts_is_not_opened_to_be_measured():
+def test_a_jpeg_of_endless_parts_is_not_opened_to_be_measured(monkeypatch):
     file = io.BytesIO()
     Image.fromarray(SEVEN).convert("L").save(file, "JPEG")
     part = b"\xff\xe1\0\x12Exif\0\0" + bytes(10)
     jpeg = file.getvalue()[:2] + 80_000 * part + file.getvalue()[2:]
-    started = time.perf_counter()
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
     assert "parts" in reasons(read_archive(pack({"7/a.jpg": jpeg})))["7/a.jpg"]
-    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from mnist_core import CheckpointError, DigitClassifier, Prediction
 from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from mnist_core.pictures import png, to_png
 from mnist_core.preprocess import NAIVE, Pipeline
-from mnist_core.recipes import RECIPES, read_recipe
+from mnist_core.recipes import RECIPES, read_recipe, usual_name
 from mnist_core.strokes import render
-from mnist_core.train import parse_arguments, usual_name
+from mnist_core.train import parse_arguments
 from mnist_core.words import as_code, as_written, counted, whole_number, whole_percent, with_article
 from pages.parts import loaders, state
 from pages.parts.examples import EXAMPLES
@@ -364,6 +364,18 @@ def test_the_model_page_shows_every_checkpoint_with_its_figures():
     for card in cards:
         assert f"{card.test.accuracy:.2%}" in shown
         assert f"{card.parameters:,}" in shown
+
+
+def test_a_checkpoint_that_is_replaced_while_the_table_is_made_leaves_its_cost_empty(monkeypatch):
+    card, *others = list_checkpoints()[0]
+    with pytest.raises(CheckpointError, match="was replaced a moment ago"):
+        loaders.cost(card.name, others[0].sha256)
+    cost = loaders.cost
+    monkeypatch.setattr(loaders, "cost", lambda name, sha: cost(name, others[0].sha256 if name == card.name else sha))
+    app = open_app().run().switch_page("pages/models.py").run()
+    assert not app.exception
+    empty = app.dataframe[0].value[["MB", "Million multiply-adds"]].isna().all(axis=1)
+    assert empty.tolist() == [True] + [False] * len(others)
 
 
 def test_two_checkpoints_with_the_same_weights_stand_side_by_side(monkeypatch, tmp_path):

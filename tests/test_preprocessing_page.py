@@ -25,7 +25,7 @@ from mnist_core.pictures import png, to_png
 from mnist_core.preprocess import STAGE_NAMES, STAGES, Pipeline, to_tensor
 from mnist_core.strokes import Strokes, place, render
 from mnist_core.vary import DIALS, steady_range, vary
-from mnist_core.verdicts import judge
+from mnist_core.verdicts import judge, softmax
 from mnist_core.words import percent
 from pages.parts import address, loaders, state
 from pages.parts.link import LONGEST, pack, unpack
@@ -347,6 +347,17 @@ def test_the_bench_at_rest_gives_the_answer_of_the_page():
     assert any(text.value.startswith(f"Read as :blue[**{prediction.digit}**]") for text in app.markdown)
 
 
+@pytest.mark.parametrize("settings", [{"normalise": "False"}, {"normalise.std": "1.0"}])
+def test_the_bench_at_rest_asks_in_the_numbers_of_the_page(settings):
+    app = draw(open_page(tab="Stress bench", **settings))
+    assert not app.exception
+    pipeline = Pipeline(["normalise"]) if "normalise" in settings else Pipeline(normalise={"std": 1.0})
+    logits = infer(DigitClassifier.load().model, pipeline.run(SEVEN_PNG).tensor[None])
+    shares = softmax(logits)[0]
+    assert percent(shares.max()) != percent(DigitClassifier.load().predict(SEVEN_PNG).confidence)
+    assert f"Read as :blue[**{shares.argmax()}**], {percent(shares.max())}." in [text.value for text in app.markdown]
+
+
 def test_the_bench_reads_the_image_that_its_dials_make_and_says_how_far_the_answer_is_steady():
     app = draw(open_page(tab="Stress bench"))
     classifier, turns = DigitClassifier.load(), DIALS["rotation"].positions
@@ -542,6 +553,7 @@ def test_a_link_brings_a_sample_and_a_number_beyond_them_is_told():
         app = open_page(sample=odd)
         assert not app.exception
         assert [warning.value for warning in app.warning] == ["The link asks for a sample that does not exist."]
+        assert app.run().warning, "the page would jump, and nobody has read it"
 
 
 def test_a_link_to_a_sample_says_of_which_set_it_is_and_no_other_sets_takes_its_place(monkeypatch):

@@ -278,6 +278,22 @@ def test_a_worker_that_slept_until_its_trial_was_given_away_goes_on_with_the_nex
     assert [trial["number"] for trial in load_study(tmp_path / "out" / "mlp.json").trials] == [1, 2]
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_two_workers_that_take_back_a_dead_ones_trial_at_one_moment_both_go_on(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/s.sqlite3"
+    search, tell = optuna.create_study(study_name="mlp", storage=url), optuna.Study.tell
+    search.ask()
+
+    def meet(self, *arguments, **settings):
+        if self is search:
+            tune.take_back(optuna.load_study(study_name="mlp", storage=url), 0)
+        return tell(self, *arguments, **settings)
+
+    monkeypatch.setattr(optuna.Study, "tell", meet)
+    tune.take_back(search, 0)
+    assert [trial.state.name for trial in search.get_trials()] == ["FAIL", "WAITING"]
+
+
 @pytest.mark.usefixtures("few_images")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_study_whose_maker_was_killed_at_once_is_begun_as_any_other(tmp_path):
@@ -484,6 +500,8 @@ def postgres(tmp_path) -> Iterator[str]:
             if (folder / ".s.PGSQL.5432").exists():
                 break
             time.sleep(0.1)
+        else:
+            raise TimeoutError("PostgreSQL did not start")
         yield f"postgresql://lab@/postgres?host={folder}"
         server.send_signal(signal.SIGINT)  # does not wait for those who are still connected
     shutil.rmtree(folder)

@@ -55,7 +55,7 @@ class Answered:
         return rows.to_csv(index=False)
 
     def probabilities(self, number: int) -> np.ndarray:
-        return softmax(self.logits[number : number + 1].astype(np.float64))[0]
+        return softmax(self.logits[number : number + 1])[0]
 
     def in_words(self, number: int) -> str:
         row = self.evaluation.iloc[number]
@@ -136,7 +136,7 @@ def show_fetch() -> None:
 # The visitor's own --------------------------------------------------------------------------------------------
 
 
-def choose_archive() -> None:
+def show_archive() -> None:
     """The ZIP to read, or what was made of the one that was brought."""
     kept = state.own()
     if not kept:
@@ -174,6 +174,7 @@ def _take_in(file: UploadedFile) -> None:
     except ArchiveError as error:
         st.error(str(error), icon=":material/folder_off:")
         return
+    state.look_at_others()
     state.forget_votes(OWN)  # they are kept by number, and other pictures have these numbers now
     state.keep_own(pictures, file.name)
     # Streamlit would keep the archive, up to 50 MB, until the visit ends.

@@ -70,10 +70,11 @@ def mark_of(ink: bytes) -> bytes:
 
 def read_link() -> None:
     """What a link brings comes onto the desk once: a drawing, or a sample's number."""
-    _lay(st.query_params)
+    for told in state.told_of_link("desk", _lay(st.query_params)):
+        st.warning(told, icon=":material/link_off:")
 
 
-def show_link() -> bool:
+def write_link() -> bool:
     """Write what is on the desk into the address, where it can be: a file or a long drawing cannot."""
     source = st.session_state[state.SOURCE]
     drawing = pack(state.board().now.strokes) if source == DRAW else ""
@@ -91,28 +92,31 @@ def _recall(words: Words) -> None:
     """What was on the desk of a visit that the server has forgotten."""
     if not words[LINKED]:
         state.clear()
-    _lay(words)
+    state.told_of_link("desk", _lay(words))
 
 
-def _lay(words: Mapping[str, str]) -> None:
+def _lay(words: Mapping[str, str]) -> list[str]:
+    """Sentences about what cannot be laid onto the desk."""
+    told = []
     if (word := words.get(LINKED)) and not state.knows_link(word):
         try:
             state.draw(to_drawing(*unpack(word)))
             state.put_back({state.SOURCE: DRAW})
         except ValueError:
-            st.warning("The drawing in the link cannot be read. Here is empty paper.", icon=":material/link_off:")
+            told.append("The drawing in the link cannot be read. Here is empty paper.")
     if word := words.get(state.SAMPLE):
         here, labelled = loaders.samples()  # first: a click while they are read ends the run, which knew the link
         if state.knows_link(word):
-            return
+            return told
         which, number = _read_sample(word)
         if which not in ("", here):
-            told = f"The link asks for one of {loaders.SAMPLES[which]}. The samples here are {loaders.SAMPLES[here]}."
-            st.warning(told, icon=":material/link_off:")
+            asked, are = loaders.SAMPLES[which], loaders.SAMPLES[here]
+            told.append(f"The link asks for one of {asked}. The samples here are {are}.")
         elif number is not None and number < len(labelled.images):
             state.put_back({state.SOURCE: SAMPLE, state.SAMPLE: number})
         else:
-            st.warning("The link asks for a sample that does not exist.", icon=":material/link_off:")
+            told.append("The link asks for a sample that does not exist.")
+    return told
 
 
 def _read_sample(word: str) -> tuple[str, int | None]:

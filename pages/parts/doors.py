@@ -64,7 +64,7 @@ def show_matrix(answers: Answered) -> None:
     matrix = confusion_matrix(answers.evaluation)
     chart = place_for_presses()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _choose_pair(matrix)
+        _show_pairs(matrix)
         of = st.selectbox("Cells hold", list(CELLS), key="cells", bind="query-params", width=150)
         diagonal = st.toggle("Hits", True, key="hits", bind="query-params", help="The diagonal: what was read right.")
     key = f"matrix {turn_of_matrix()}"
@@ -84,7 +84,7 @@ def show_matrix(answers: Answered) -> None:
     )
 
 
-def _choose_pair(matrix: np.ndarray) -> None:
+def _show_pairs(matrix: np.ndarray) -> None:
     """The same selection for those who use a keyboard."""
     pairs = {f"{label} read as {digit}: {count}": (label, digit) for label, digit, count in confused_pairs(matrix)}
 
@@ -142,7 +142,7 @@ def choose_rival(card: Card, answers: Answered) -> Rival | None:
     return Rival(name, second)
 
 
-def show_two_models(card: Card, answers: Answered, rival: Rival) -> tuple[list[int], Answered]:
+def choose_kind(card: Card, answers: Answered, rival: Rival) -> tuple[list[int], Answered]:
     """The comparison; the images of the kind that the visitor asks for, and the answers that are mistakes there."""
     comparison = compare(answers.evaluation, rival.answers.evaluation)
     sets = dict(zip(KINDS, comparison[:3], strict=True))

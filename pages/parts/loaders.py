@@ -29,6 +29,7 @@ from pages.parts.charts import confusion_chart
 from pages.parts.error_charts import map_chart, outlined
 from pages.parts.pictures import wall
 
+REPLACED = "{} was replaced a moment ago. Ask once more."
 SAMPLES = {"mnist": "MNIST's test images", "scan": "scikit-learn's scans"}  # and what a link calls them
 
 
@@ -65,7 +66,7 @@ def _load_classifier(name: str, sha256: str) -> DigitClassifier:
     use_one_thread()
     loaded = DigitClassifier.load(name, CHECKPOINTS)
     if loaded.card.sha256 != sha256:  # and must not stay behind under the other's key
-        raise CheckpointError(f"{name} was replaced a moment ago. Load the page again.")
+        raise CheckpointError(REPLACED.format(name))
     # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
     loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
     # Streamlit collects garbage after every run, among all that torch and plotly ever made, which is more work than to
@@ -281,5 +282,7 @@ def _read_studies(stamps: tuple) -> tuple[list[Study], list[str]]:
 def cost(name: str, sha256: str) -> tuple[int, int]:
     """Bytes on disk, and multiply-adds for one image."""
     # A model of its own: on the shared one, what other visitors ask meanwhile would be counted too.
-    model, _ = load_checkpoint(name, CHECKPOINTS)
+    model, card = load_checkpoint(name, CHECKPOINTS)
+    if card.sha256 != sha256:
+        raise CheckpointError(REPLACED.format(name))
     return (CHECKPOINTS / f"{name}.safetensors").stat().st_size, multiply_adds(model, torch.zeros(1, 1, SIDE, SIDE))

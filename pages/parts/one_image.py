@@ -51,7 +51,8 @@ def _show(card: Card, answers: Answered, number: int) -> None:
         _show_lens(classifier, answers, number, digit)
     with right:
         colour = "blue" if label == digit else "red"
-        st.markdown(f"**{as_written(answers.called(number))}**: labelled **{label}**, read as :{colour}[**{digit}**]")
+        name = as_written(answers.called(number))
+        st.markdown(f"**{name}**: labelled **{label}**, {card.name} reads :{colour}[**{digit}**]")
         shares = answers.probabilities(number)
         beside = "" if label == digit else f", the label {percent(shares[label])}"
         st.caption(f"The answer got {percent(row['confidence'])}{beside}.")

@@ -117,7 +117,7 @@ def _choose_show() -> str:
     )
 
 
-def _show_all() -> str:
+def _choose_all() -> str:
     # Under a key of its own: disabled, the other would take the first link's value again.
     return st.segmented_control(
         "Show", list(SHOWN), default="All", key="show all", disabled=True, label_visibility="collapsed"
@@ -130,7 +130,7 @@ def choose_images(answers: Answered, within: Collection[int] | None = None) -> p
     `within` is one more, which decides already whether right or wrong ones are shown.
     """
     n = len(answers.evaluation)
-    show = _choose_show() if within is None else _show_all()
+    show = _choose_show() if within is None else _choose_all()
     # No popover: widgets in a closed one do not hear that they were put back, and say their old values.
     with st.expander("Filter", type="compact", key="filter"):
         left, right = st.columns(2)

@@ -272,16 +272,16 @@ def own_drawings() -> list[Judged]:
     return [judged for judged in own_judgements().values() if judged.label is not None]
 
 
-def judge(judged: Judged, ink: bytes, own: bool) -> None:
+def judge(judged: Judged, mark: bytes, own: bool) -> None:
     """Count an answer; judging a model's answer to the same ink again corrects the first judgement."""
-    mark = _mark(ink)
-    st.session_state["scorecard"] = judgements() | {(mark, judged.model): judged}
-    if own or mark in own_judgements():  # after a reload it comes out of the address
-        st.session_state["own drawings"] = own_judgements() | {mark: judged}
+    key = _digest(mark)
+    st.session_state["scorecard"] = judgements() | {(key, judged.model): judged}
+    if own or key in own_judgements():  # after a reload it comes out of the address
+        st.session_state["own drawings"] = own_judgements() | {key: judged}
 
 
-def judged(ink: bytes, model: str) -> Judged | None:
-    return judgements().get((_mark(ink), model))
+def judged(mark: bytes, model: str) -> Judged | None:
+    return judgements().get((_digest(mark), model))
 
 
 def forget_scores() -> None:
@@ -298,9 +298,9 @@ def own_judgements() -> dict[str, Judged]:
     return st.session_state.get("own drawings", {})
 
 
-def _mark(ink: bytes) -> str:
-    """What tells an ink from others, without the megabytes that a photograph has."""
-    return hashlib.sha256(ink).hexdigest()
+def _digest(mark: bytes) -> str:
+    """What tells a mark from others, without the megabytes that a photograph has."""
+    return hashlib.sha256(mark).hexdigest()
 
 
 def bring_back(judged: dict, own: dict, votes: dict) -> None:

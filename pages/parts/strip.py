@@ -58,7 +58,7 @@ def to_card(trace: Trace, number: int) -> Card:
         return Card(in_colour(output[0].numpy()))
     if name == "crop" and step.facts.get("box"):
         return Card(to_rows(trace.steps[number - 1].output), (_ink_box(step),))
-    if name in ("scale", "stretch") and max(output.shape) <= SIDE:
+    if name in ("scale", "stretch"):
         return Card(to_rows(_in_the_middle(output)), (_frame(trace),))
     if name == "centre":
         return Card(to_rows(output), (_frame(trace), *_centre(step)))
