@@ -60,3 +60,4 @@ with st.sidebar:
         show_in_address({state.MODEL: linked}, recall=state.put_back)
 
 page.run()
+loaders.settle(page.url_path)

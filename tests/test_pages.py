@@ -419,6 +419,16 @@ def test_what_stands_once_a_model_is_loaded_is_no_longer_searched_for_garbage_af
     assert gc.get_freeze_count() > 20 * len(gc.get_objects())
 
 
+@pytest.mark.parametrize("page", ["errors", "data", "models"])
+def test_nor_is_it_where_a_page_without_a_model_stood_first(page):
+    app = open_app().run()
+    gc.unfreeze()
+    loaders.settle.clear()
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    assert gc.get_freeze_count() > 5 * len(gc.get_objects())
+
+
 def test_a_shipped_model_is_repeated_by_its_architecture_alone():
     app = open_app().run().switch_page("pages/models.py").run()
     assert "python -m mnist_core.train --architecture mlp" in [block.value for block in app.code]

@@ -69,11 +69,21 @@ def _load_classifier(name: str, sha256: str) -> DigitClassifier:
         raise CheckpointError(REPLACED.format(name))
     # PyTorch prepares itself at the first question, for a tenth of a second, which no visitor's stroke should wait.
     loaded.probabilities(to_tensor(np.zeros((1, SIDE, SIDE), dtype=np.float32)))
-    # Streamlit collects garbage after every run, among all that torch and plotly ever made, which is more work than to
-    # answer a stroke. What is here by now stays, and needs no looking at.
+    _keep_from_the_collector()
+    return loaded
+
+
+@st.cache_resource(show_spinner=False)
+def settle(page: str) -> None:
+    """To be called when a page has been shown: what it needed is here by then."""
+    _keep_from_the_collector()
+
+
+def _keep_from_the_collector() -> None:
+    """Streamlit collects garbage after every run, among all that torch and plotly ever made: for a quarter of a second,
+    in which nobody is sent anything. What is here by now stays, and needs no looking at."""
     gc.collect()
     gc.freeze()
-    return loaded
 
 
 def chosen_card() -> Card:
