@@ -25,7 +25,7 @@ from pages.parts.holdings import (
     Holding,
     holding,
     holding_of,
-    own_drawings,
+    own_images,
 )
 from pages.parts.lasso import fenced, fill, show_lasso
 from pages.parts.memory import remember
@@ -92,7 +92,7 @@ def show_balance(figures: Figures) -> None:
         TEST.lower(): figures.labels[figures.training :],
         SCANS.lower(): loaders.scans().labels,
     }
-    if len(own := own_drawings().labels):
+    if len(own := own_images().labels):
         sets[DRAWINGS.lower()] = own
     counts = {name: np.bincount(labels, minlength=10) for name, labels in sets.items()}
     st.plotly_chart(
@@ -172,7 +172,7 @@ def show_shape(figures: Figures) -> None:
         other = np.stack([histogram(values[scans.labels == digit], name) for digit in range(10)])
         table["scans 50%"] = [np.nanmedian(values[scans.labels == digit]).round(2) for digit in range(10)]
     elif beside == DRAWINGS:
-        drawn = own_drawings()
+        drawn = own_images()
         if not len(drawn.labels):
             st.markdown(NO_DRAWING)
         else:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import re
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_core.checkpoints import list_checkpoints
+from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
 from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,3 +105,20 @@ def test_the_table_of_models_is_that_of_the_cards():
         for card in cards
     }
     assert rows == told
+
+
+def figures(name: str) -> list[list[str]]:
+    """The first table of what a benchmark kept for the models page."""
+    return json.loads((CHECKPOINTS / "figures" / f"{name}.json").read_text())["tables"][0]["rows"]
+
+
+def test_the_table_of_what_the_house_is_worth_is_the_measured_one():
+    (table,) = re.findall(r"^\| \| aimed at \| measured \|\n\|[ :|-]+\|\n((?:\|.*\n)+)", README, flags=re.MULTILINE)
+    told = [tuple(cell.strip() for cell in row.split("|")[2:4]) for row in table.splitlines()]
+    assert len(told) == 12
+    assert set(told) <= {(aim, re.split(r" \(|, ", measured)[0]) for _, aim, measured in figures("quality")}
+
+
+def test_the_table_of_what_each_ingredient_is_worth_is_the_measured_one():
+    for name, *measured, _ in figures("ablations"):
+        assert f"| {name} | {' | '.join(measured)} |" in README

@@ -109,10 +109,10 @@ def answered(card: Card, data: str) -> Answered | None:
     if data == SCANS:
         labelled, logits = loaders.scans(), loaders.scan_logits(card)
         return Answered(data, evaluate(labelled.labels, logits), logits, labelled.images)
-    if not (kept := state.own()) or not kept[1].names:
+    if not (kept := state.archive()) or not kept[1].names:
         return None
     pictures = kept[1]
-    logits = state.own_logits(card, lambda: loaders.ask(card, pictures.images))
+    logits = state.archive_logits(card, lambda: loaders.ask(card, pictures.images))
     return Answered(data, evaluate(pictures.labels, logits), logits, pictures.images, pictures.names)
 
 
@@ -138,7 +138,7 @@ def show_fetch() -> None:
 
 def show_archive() -> None:
     """The ZIP to read, or what was made of the one that was brought."""
-    kept = state.own()
+    kept = state.archive()
     if not kept:
         file = st.file_uploader(
             "A ZIP of folders named 0 to 9, or of pictures and a CSV with the line `file,label` on top",
@@ -156,7 +156,7 @@ def show_archive() -> None:
         usable = f"{counted(len(pictures.names), 'picture')} of {name}"
         words = usable if pictures.names else f"No picture of {name} can be used"
         st.markdown(f"**{words}**" + (f", {len(pictures.skipped):,} left out." if pictures.skipped else "."))
-        st.button("Bring another", icon=":material/close:", type="tertiary", on_click=state.keep_own, args=[None])
+        st.button("Bring another", icon=":material/close:", type="tertiary", on_click=state.keep_archive, args=[None])
     if pictures.skipped:
         with st.expander(f"What was left out, and why ({len(pictures.skipped):,})", icon=":material/rule:"):
             st.dataframe(
@@ -176,7 +176,7 @@ def _take_in(file: UploadedFile) -> None:
         return
     state.look_at_others()
     state.forget_votes(OWN)  # they are kept by number, and other pictures have these numbers now
-    state.keep_own(pictures, file.name)
+    state.keep_archive(pictures, file.name)
     # Streamlit would keep the archive, up to 50 MB, until the visit ends.
     if context := get_script_run_ctx():
         context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)

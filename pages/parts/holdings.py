@@ -55,7 +55,7 @@ def holding(name: str, figures: Figures) -> Holding:
     if name == SCANS:
         scans = loaders.scans()
         return Holding(name, scans.labels, scans.images, FIRST_SCAN)
-    drawings = own_drawings()
+    drawings = own_images()
     return Holding(name, drawings.labels, drawings.images, FIRST_DRAWING)
 
 
@@ -68,7 +68,7 @@ def holding_of(number: int, figures: Figures) -> Holding | None:
     return found if found.has(number) else None
 
 
-def own_drawings() -> Labelled:
+def own_images() -> Labelled:
     """What the visitor drew and judged in this visit."""
     drawings = state.own_drawings()
     images = np.zeros((len(drawings), 28, 28), dtype=np.uint8)

@@ -429,17 +429,17 @@ def forget_votes(place: str) -> None:
     st.session_state["votes"] = {key: word for key, word in all_votes().items() if key[0] != place}
 
 
-def keep_own(pictures: Pictures | None, name: str = "") -> None:
+def keep_archive(pictures: Pictures | None, name: str = "") -> None:
     st.session_state["own"] = (name, pictures) if pictures else None
     st.session_state["own logits"] = {}
 
 
-def own() -> tuple[str, Pictures] | None:
+def archive() -> tuple[str, Pictures] | None:
     """The labelled pictures of this visit, with the name of their archive."""
     return st.session_state.get("own")
 
 
-def own_logits(card: Card, ask: Callable[[], np.ndarray]) -> np.ndarray:
+def archive_logits(card: Card, ask: Callable[[], np.ndarray]) -> np.ndarray:
     """What a model says of them; it is asked once."""
     kept = st.session_state.get("own logits", {})
     if (key := (card.name, card.sha256)) not in kept:
