@@ -172,7 +172,8 @@ def build_api(
 
     async def health(request: Request) -> JSONResponse:
         names = [card.name for card in await asyncio.to_thread(cards)]
-        said = {"status": "ok" if names else "no model", "models": names, "broken": list(broken())}
+        left_out = list(await asyncio.to_thread(broken))
+        said = {"status": "ok" if names else "no model", "models": names, "broken": left_out}
         return JSONResponse(said, 200 if names else 503)
 
     async def openapi(request: Request) -> JSONResponse:

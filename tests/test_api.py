@@ -254,12 +254,16 @@ def test_the_models_are_listed_with_the_figures_of_their_cards(client, tmp_path)
 def test_checkpoints_are_looked_for_beside_the_loop_that_serves_everybody(save_untrained, tmp_path, path):
     card = save_untrained("first")
 
-    def cards():
+    def beside_the_loop(found):
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
-        return [card]
+        return found
 
-    application = build_api(cards, lambda card: DigitClassifier.load(card.name, tmp_path))
+    application = build_api(
+        lambda: beside_the_loop([card]),
+        lambda card: DigitClassifier.load(card.name, tmp_path),
+        broken=lambda: beside_the_loop([]),
+    )
     client = TestClient(Mount("/api", application))
     asked = {"method": "POST", "content": SEVEN, "headers": PNG} if path == "predict" else {"method": "GET"}
     assert client.request(url=f"/api/{path}", **asked).status_code == 200

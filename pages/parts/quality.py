@@ -19,7 +19,8 @@ def show_quality(card: Card) -> None:
     st.subheader(f"What {card.name} is worth", anchor=False)
     st.markdown(
         "A test set alone says little about what people draw. So it is judged by three things together: MNIST, "
-        "digits written with a pen by people it has never seen, and what is no digit at all."
+        "digits that people wrote with a pen, and what is no digit at all. It learned from none of those digits, but "
+        "they were looked at while its recipe and our own pen's forms were chosen."
     )
     first, *rest = quality["tables"]
     show_table(first)

@@ -342,7 +342,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(open_page):
 @pytest.mark.skipif(not PEN_DIGITS.is_file(), reason="pen digits are not part of the project")
 def test_digits_that_people_wrote_with_a_pen_are_read(open_page):
     page = open_page()
-    wanted = {str(digit): 1 for digit in range(10)}
+    wanted = {str(digit): 2 for digit in range(10)}
     read = {}
     with gzip.open(PEN_DIGITS, "rt") as lines:
         for number, line in enumerate(lines):
@@ -359,5 +359,5 @@ def test_digits_that_people_wrote_with_a_pen_are_read(open_page):
             if not any(wanted.values()):
                 break
     right = sum(label == digit for label, digit in read.values())
-    # The model of the house reads 98 of 100 such digits; chance would leave 1 of 10.
-    assert right >= 9, read
+    # The model of the house reads 98 of 100 such digits; chance would leave 2 of 20.
+    assert right >= 18, read
