@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_core.ink import Facts
-from mnist_core.surroundings import otsu, without_frame, without_table
+from mnist_core.surroundings import border, otsu, without_frame, without_margin, without_table
 
 PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
 SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet; a stroke along one side is less
@@ -16,16 +16,17 @@ SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet;
 
 def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Facts]:
     threshold = otsu(picture)
-    bare = without_table(picture)[0] if _may_have_a_table(picture, picture <= threshold) else picture
+    bare = without_margin(picture, picture > threshold)[0]
+    if bare is picture and _may_have_a_table(picture, picture <= threshold):
+        bare = without_table(picture)[0]
     light = _inside_rim(bare > threshold)
-    border = _border(light)
-    facts = {"threshold": threshold, "light border": border, "light picture": float(light.mean())}
+    facts = {"threshold": threshold, "light border": border(light), "light picture": float(light.mean())}
     if paper != "auto":
         is_light = paper == "light"
     elif min(picture.shape) < PHOTOGRAPH_SIDE or _is_flat(picture):
         # Paper reaches the border and covers most of the picture; each has its say, so that a digit that runs
         # over the edge and one that fills its picture are both understood.
-        is_light = border + light.mean() > 1
+        is_light = border(light) + light.mean() > 1
     else:
         is_light = _strays_to_dark(bare)
     facts["paper"] = "light" if is_light else "dark"
@@ -34,23 +35,18 @@ def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Fact
 
 def _may_have_a_table(picture: np.ndarray, around: np.ndarray) -> bool:
     """Whether a sheet is to be looked for: in a photograph, and in a screenshot, where a page lies on a darker one."""
-    return min(picture.shape) >= PHOTOGRAPH_SIDE and (not _is_flat(picture) or _border(around) > SURROUNDED)
-
-
-def _border(mask: np.ndarray) -> float:
-    """The share that a mask has of the picture's border."""
-    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+    return min(picture.shape) >= PHOTOGRAPH_SIDE and (not _is_flat(picture) or border(around) > SURROUNDED)
 
 
 def _inside_rim(light: np.ndarray) -> np.ndarray:
     """What a frame at the picture's border surrounds, if there is one: right inside it all is of the other kind, as is
     most of the picture."""
-    rim = _border(light)
+    rim = border(light)
     if rim not in (0, 1) or (light.mean() > 0.5) == rim:
         return light
     for width in range(1, min(light.shape) // 8 + 1):
         inner = light[width:-width, width:-width]
-        if (here := _border(inner)) != rim:
+        if (here := border(inner)) != rim:
             return inner if abs(here - rim) > 0.9 else light
     return light
 
@@ -71,11 +67,12 @@ def _strays_to_dark(picture: np.ndarray) -> bool:
 def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, Facts]:
     facts: Facts = {"paper": "clean", "table": False, "frame": False, "ruled lines": 0}
     threshold = otsu(picture)
-    if _may_have_a_table(picture, picture > threshold):
+    picture, facts["table"] = without_margin(picture, picture > threshold)
+    if not facts["table"] and _may_have_a_table(picture, picture > threshold):
         bare, facts["table"] = without_table(1 - picture)
-        if facts["table"]:
-            picture = 1 - bare
-            threshold = otsu(picture)
+        picture = 1 - bare if facts["table"] else picture
+    if facts["table"]:
+        threshold = otsu(picture)
     level, noise = _paper(picture, threshold)
     facts |= {"level": level, "noise": noise}
     if min(picture.shape) < PHOTOGRAPH_SIDE:

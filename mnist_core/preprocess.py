@@ -25,6 +25,7 @@ from torch import Tensor
 from mnist_core.architectures import SIDE
 from mnist_core.ink import Facts, Ink, grey
 from mnist_core.paper import background, polarity
+from mnist_core.surroundings import box_of
 
 # Averaging cannot enlarge without steps; between few pixels a straight line is the honest guess.
 FILTERS = {"area": "BILINEAR", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "nearest": "NEAREST"}
@@ -53,22 +54,23 @@ def to_tensor(images: np.ndarray | Tensor, mean: float = MEAN, std: float = STD)
 def crop(picture: np.ndarray, threshold: float = 0.1, speck: float = 0.08, margin: int = 0) -> tuple[np.ndarray, Facts]:
     facts: Facts = {"threshold": threshold, "specks": 0, "box": None}
     mask = picture > threshold * picture.max()
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    if not mask.any():
         return picture, {**facts, "blank": "Nothing is drawn."}
-    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    top, left, bottom, right = box_of(mask)
     labels, count = ndimage.label(mask[top:bottom, left:right], np.ones((3, 3)))
     if count > 1:
-        mass = np.bincount(labels.ravel(), weights=picture[top:bottom, left:right].ravel())[1:]
-        spans = np.array([[r.start, c.start, r.stop, c.stop] for r, c in ndimage.find_objects(labels)])
-        kept = spans[mass >= speck * mass.sum()]
-        low, high = (kept[:, :2].min(axis=0), kept[:, 2:].max(axis=0)) if len(kept) else (np.zeros(2, int),) * 2
+        mass = np.bincount(labels.ravel(), weights=picture[top:bottom, left:right].ravel())
+        mass[0] = 0  # what lies between the pieces
+        # Of many pieces, as a dotted line has, each holds little of the ink, and none is a speck beside the others.
+        kept = mass >= speck * min(mass.sum(), 3 * mass.max())
+        low_y, low_x, high_y, high_x = box_of(kept[labels]) if kept.any() else (0, 0, 0, 0)
         # What lies within the box is part of the drawing, however small: the dot of a zero.
-        facts["specks"] = int(((spans[:, :2] < low) | (spans[:, 2:] > high)).any(axis=1).sum())
-        top, left, bottom, right = top + low[0], left + low[1], top + high[0], left + high[1]
+        within = np.bincount(labels[low_y:high_y, low_x:high_x].ravel(), minlength=count + 1)
+        facts["specks"] = int((np.bincount(labels.ravel()) > within)[1:].sum())
+        top, left, bottom, right = top + low_y, left + low_x, top + high_y, left + high_x
     if max(bottom - top, right - left) < max(2, 0.02 * max(picture.shape)):
         return picture, {**facts, "blank": "There is nothing but specks."}
-    facts["box"] = tuple(int(side) for side in (top, left, bottom, right))
+    facts["box"] = top, left, bottom, right
     if margin:
         picture = np.pad(picture, margin)
         bottom, right = bottom + 2 * margin, right + 2 * margin

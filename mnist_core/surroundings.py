@@ -1,4 +1,4 @@
-"""What lies around a drawing and is none of it: the table under the paper, the frame that is printed on it."""
+"""What lies around a drawing and is none of it: the table under the paper, a page beside it, a frame printed on it."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from PIL import Image
 from scipy import ndimage, spatial
 
 SMALL = 128  # pixels of the longer side, in which a sheet is looked for
+LEAST = 20  # pixels a side of what may be a picture within another
 STEP = 3  # of those pixels, between an edge and what lies safely on either side of it
 
 
@@ -43,6 +44,38 @@ def without_table(picture: np.ndarray) -> tuple[np.ndarray, bool]:
     return np.where(on_sheet > 0.5, picture, paper), True
 
 
+def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A picture with its own paper where a page of the other kind lies around it or beside it, and whether one did.
+
+    So lie a dark canvas in a figure or on a web page, and a canvas under a strip that was caught with it. `light` says
+    which pixels are light.
+    """
+    for page in (light, ~light):
+        if page.all() or not page.any():
+            continue
+        top, left, bottom, right = box_of(~page)
+        inner = ~page[top:bottom, left:right]
+        # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
+        whole = min(inner.shape) >= LEAST and border(inner) > 0.98 and inner.mean() > 0.6 and not inner.all()
+        if whole and 0.1 * page.size < inner.size < page.size:
+            part = picture[top:bottom, left:right]
+            bare = np.full_like(picture, np.median(part[inner]))
+            bare[top:bottom, left:right] = part
+            return bare, True
+    return picture, False
+
+
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The first row and column of what is true, and those after its last."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def border(mask: np.ndarray) -> float:
+    """The share that a mask has of the picture's border."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+
+
 def _levels(small: np.ndarray) -> Iterator[float]:
     """What may part paper from its table: of three kinds, ink among them, two may be the more alike."""
     middle = otsu(small)
@@ -69,7 +102,7 @@ def _find_sheet(small: np.ndarray, light: np.ndarray) -> np.ndarray | None:
     around, rim = ~sheet, sheet & ~_within(edges, region.shape, STEP)
     fits = region[sheet].mean() > 0.75 and region[rim].mean() > 0.8 and light[around].sum() < 0.25 * around.sum()
     fits &= light[sheet].mean() > 0.6
-    whole = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]]).mean() < 0.25
+    whole = border(sheet) < 0.25
     if not (fits and (_four_sided(hull) > 0.9 if whole else sheet.mean() > 0.4)):
         return None
     # The shadow of a hand may be as dark as a table, but does not lie on all sides.

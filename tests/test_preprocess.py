@@ -41,7 +41,8 @@ from mnist_core.preprocess import (
     to_images,
     to_tensor,
 )
-from mnist_core.strokes import CANVAS_SIDE, Strokes, place, render
+from mnist_core.strokes import CANVAS_SIDE, Strokes, evenly, place, render
+from mnist_core.surroundings import without_margin
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUSE = Pipeline()
@@ -355,12 +356,36 @@ def test_a_frame_at_the_pictures_border_is_no_paper(width, grey, paper):
     assert np.abs(trace.image - HOUSE.run(WHITE_PAGE).image).mean() < 0.01
 
 
-@pytest.mark.parametrize("around", [(60, 60), ((120, 120), (0, 0)), ((0, 0), (120, 120))], ids=str)
-def test_a_white_page_on_a_black_screen_is_read_as_it_is_alone(around):
-    trace = HOUSE.run(np.pad(WHITE_PAGE, around))
-    assert trace["polarity"].facts["paper"] == "light"
+STRIPS = [((10, 0), (0, 0)), ((0, 0), (0, 5))]
+
+
+@pytest.mark.parametrize(
+    "around", [(60, 60), ((120, 120), (0, 0)), ((0, 0), (120, 120)), ((8, 20), (150, 3)), *STRIPS], ids=str
+)
+@pytest.mark.parametrize("paper", ["light", "dark"])
+def test_a_page_around_a_canvas_or_beside_it_is_no_part_of_it(around, paper):
+    page = np.pad(WHITE_PAGE, around)
+    trace = HOUSE.run(page if paper == "light" else 255 - page)
+    assert trace["polarity"].facts["paper"] == paper
     assert trace["background"].facts["table"]
-    assert np.abs(trace.image - HOUSE.run(WHITE_PAGE).image).mean() < 0.01
+    np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_a_small_image_on_a_white_page_is_read_as_it_is_alone(number):
+    row = np.uint8(255 * HOUSE.run(embedded_digits()[number]).image)
+    trace = HOUSE.run(np.pad(row, ((4, 9), (30, 2)), constant_values=255))
+    np.testing.assert_array_equal(trace.image, HOUSE.run(row).image)
+
+
+def test_a_block_of_ink_and_a_square_zero_are_no_canvas():
+    block = np.zeros((120, 120), dtype=np.float32)
+    block[30:90, 30:90] = 1
+    zero = block.copy()
+    zero[40:80, 40:80] = 0
+    for picture in (block, zero):
+        for ink in (picture, 1 - picture):
+            assert not without_margin(ink, ink > 0.5)[1]
 
 
 @pytest.mark.parametrize("strokes", [SEVEN, FIVE, DOTTED_ZERO, square(0, 1)])
@@ -439,6 +464,24 @@ def test_a_speck_is_what_has_a_small_share_of_all_ink_and_not_of_the_largest_pie
     _, facts = crop(picture)
     assert (facts["specks"], facts["box"]) == (1, (10, 10, 60, 20))
     assert crop(picture, speck=0.06)[1]["box"] == (10, 10, 75, 76)
+
+
+@pytest.mark.parametrize("step", [20, 25, 30])
+def test_no_dot_of_a_dotted_line_is_a_speck(step):
+    (line,) = place(SEVEN, 200, (140, 140))
+    dots = render([[point] for point in evenly(np.array(line), step)], 16)
+    picture = 1 - dots[..., 0] / 255
+    output, facts = crop(picture)
+    assert facts["specks"] == 0
+    assert output.sum() == pytest.approx(picture.sum(), rel=1e-3)
+
+
+def test_a_thousand_specks_beside_a_digit_are_no_part_of_it():
+    picture = np.zeros((200, 200), dtype=np.float32)
+    picture[60:140, 60:80] = 1
+    picture[:50:2, ::3] = 0.9
+    _, facts = crop(picture)
+    assert (facts["specks"], facts["box"]) == (25 * 67, (60, 60, 140, 80))
 
 
 def test_a_line_of_pixels_that_touch_at_their_corners_alone_is_one_piece():
