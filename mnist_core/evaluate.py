@@ -238,7 +238,7 @@ def read_numbers(text: str, below: int) -> set[int] | None:
         ends = [whole_number(end) for end in part.split("-")]
         if None in ends or len(ends) > 2:
             raise ValueError(f"{as_code(part)} is no image number. Write numbers and ranges, such as 947 or 1000-1010.")
-        numbers |= set(range(ends[0], min(ends[-1] + 1, below)))
+        numbers |= set(range(min(ends), min(max(ends) + 1, below)))
     return numbers if text.replace(",", " ").split() else None
 
 

@@ -17,7 +17,7 @@ def opinion(index: int) -> str:
     if index in CORRECTED:
         return f"Reviewers read a {CORRECTED[index]}: the label is wrong."
     if index in NEITHER:
-        return "Reviewers saw neither the label nor another digit."
+        return "Reviewers saw neither the label nor the digit that a model had guessed."
     return "Reviewers could not agree." if index in UNDECIDED else ""
 
 

@@ -291,7 +291,7 @@ def show_map(figures: Figures) -> None:
         st.caption(
             "Two numbers an image: its place along the two directions in which the training images differ most "
             f"(principal components; together {figures.explained.sum():.0%} of all variance). Draw a line around some "
-            "points, and their images stand on the wall."
+            "points: the wall shows all images inside it, of digits hidden in the legend too."
         )
         table = pd.DataFrame({"image": np.arange(len(places)), "label": chosen.labels})
         show_csv(table.assign(first=places[:, 0], second=places[:, 1]), "map")

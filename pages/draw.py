@@ -74,7 +74,9 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
         judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, png(prediction.image))
         state.judge(judged, mark, own)
 
-    turned_away, own, mark = prediction.digit is None, is_own(), mark_of(ink)
+    turned_away, mark = prediction.digit is None, mark_of(ink)
+    if own := is_own() or state.is_claimed(mark):
+        state.claim(mark)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.judged(mark, classifier.card.name)
         st.markdown(_counted(judged) if judged else "Was this right?")

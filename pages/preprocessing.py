@@ -183,6 +183,7 @@ def choose_dial(dial: Dial) -> float:
 @st.fragment
 def show_bench(classifier: DigitClassifier, trace: Trace) -> None:
     """A slider of this bench reruns this and nothing else of the page."""
+    state.know_words()
     st.caption("The image after the pipeline, spoilt on purpose. Where does the answer tip over?")
     dials, curve = st.columns([2, 3])
     with dials.container():
@@ -362,7 +363,10 @@ st.markdown("What happens between your pen and the numbers that a network sees. 
 others: dict[str, Range | Choice] = {
     f"bench.{dial.name}": Range(dial.name, dial.low, dial.high, dial.step, dial.what) for dial in DIALS.values()
 }
-others |= {"bench.along": Choice("Curve along", tuple(DIALS), ""), "tab": Choice("Tab", tuple(TABS), "")}
+others |= {
+    "bench.along": Choice("Curve along", tuple(map(str.capitalize, DIALS)), ""),
+    "tab": Choice("Tab", tuple(TABS), ""),
+}
 if nonsense := state.told_of_link("settings", misread(st.query_params.to_dict(), others)):
     st.warning(
         f"The link asks for settings that do not exist ({', '.join(nonsense)}); the usual or nearest ones stand there.",

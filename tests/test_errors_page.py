@@ -522,12 +522,32 @@ def test_where_no_image_is_of_a_kind_the_page_promises_none(monkeypatch):
 @pytest.mark.parametrize(
     ("own", "other", "words"),
     [
-        (1, 7, "1 of the 8 is labelled {}, like it; 7 are labelled {}, the answer: {}with the digit it was taken for."),
-        (7, 1, "7 of the 8 are labelled {}, like it; 1 is labelled {}, the answer: {}with its own digit."),
-        (4, 4, "4 of the 8 are labelled {}, like it; 4 are labelled {}, the answer: {}in between."),
-        (0, 0, "0 of the 8 are labelled {}, like it; 0 are labelled {}, the answer: {}among other digits."),
-        (1, None, "1 of the 8 is labelled {} too."),
-        (8, None, "8 of the 8 are labelled {} too."),
+        (
+            1,
+            7,
+            "1 of the 8 is labelled {label}, like it; 7 are labelled {digit}, the answer: it lies with the digit it "
+            "was taken for.",
+        ),
+        (
+            7,
+            1,
+            "7 of the 8 are labelled {label}, like it; 1 is labelled {digit}, the answer: it lies with its own digit.",
+        ),
+        (4, 4, "4 of the 8 are labelled {label}, like it; 4 are labelled {digit}, the answer: it lies in between."),
+        (
+            1,
+            2,
+            "1 of the 8 is labelled {label}, like it; 2 are labelled {digit}, the answer, and 5 are labelled {third}: "
+            "it lies among the {third}s.",
+        ),
+        (
+            1,
+            3,
+            "1 of the 8 is labelled {label}, like it; 3 are labelled {digit}, the answer, and 4 are labelled {third}: "
+            "it lies among other digits.",
+        ),
+        (1, None, "1 of the 8 is labelled {label} too."),
+        (8, None, "8 of the 8 are labelled {label} too."),
     ],
 )
 def test_among_whom_an_image_lies_is_told_as_it_is(own, other, words, answers, monkeypatch):
@@ -540,7 +560,7 @@ def test_among_whom_an_image_lies_is_told_as_it_is(own, other, words, answers, m
     known = {"labels": np.tile(near, (10_000, 1)), "neighbours": np.zeros((10_000, 8), dtype=int)}
     monkeypatch.setattr(loaders, "landscape", lambda card: SimpleNamespace(places=np.zeros((10_000, 2)), **known))
     shown = [text.value for text in open_page(image=str(number)).caption]
-    assert words.format(label, digit, "it lies ") in shown
+    assert words.format(label=label, digit=digit, third=third) in shown
 
 
 def test_every_image_of_a_kind_is_behind_its_cell_of_the_difference(answers):
@@ -579,6 +599,13 @@ def test_another_list_begins_at_its_first_sheet(answers):
     app = open_page(show="All", sheet="3")
     app.selectbox(key="model").select("mlp").run()
     assert app.session_state["sheet"] == 1
+
+
+def test_numbers_of_one_set_of_images_choose_nothing_among_another():
+    app = open_page(find="947, 5000")
+    assert app.text_input(key="find").value == "947, 5000"
+    app.segmented_control(key="data").select("Scanned digits").run()
+    assert app.text_input(key="find").value == ""
 
 
 def test_what_is_told_of_a_link_can_still_be_read_after_a_rerun():

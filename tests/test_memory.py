@@ -56,6 +56,16 @@ def test_a_drawing_of_the_visitors_stays_that_when_it_is_judged_again_after_a_re
     assert [judged.label for judged in state.own_drawings()] == [1]
 
 
+def test_a_drawing_that_was_not_judged_yet_is_the_visitors_own_after_a_reload_too(session):
+    state.claim(b"a")
+    text = memory._packed()
+    session.clear()
+    assert not state.is_claimed(b"a")
+    state.bring_back(*memory._unpacked(text))
+    assert state.is_claimed(b"a")
+    assert not state.is_claimed(b"b")
+
+
 def test_nothing_is_kept_where_nothing_was_judged():
     assert memory._packed() == ""
 

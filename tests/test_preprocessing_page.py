@@ -203,6 +203,7 @@ def test_every_setting_is_in_the_address_and_is_read_back_from_it():
         {"normalise.std": "0"},
         {"bench.rotation": "1e9"},
         {"bench.along": "time"},
+        {"bench.along": "size"},
         {"tab": "Nowhere"},
     ],
 )
@@ -225,8 +226,9 @@ def test_sense_in_the_address_is_no_nonsense():
     usual = {f"{stage.name}.{name}": str(value) for stage in STAGES for name, value in stage.parameters.items()}
     usual["centre.whole_pixels"] = "true"
     assert misread(usual | {"centre": "false", "model": "mnistnet"}, {}) == []
-    app = open_page(**{"bench.rotation": "30", "bench.along": "rotation", "tab": "Stress bench"})
-    assert not app.warning
+    for along in ("Rotation", "Size"):
+        app = open_page(**{"bench.rotation": "30", "bench.along": along, "tab": "Stress bench"})
+        assert not app.warning
 
 
 def test_every_parameter_of_every_stage_has_a_control_whose_range_holds_the_usual_value():

@@ -32,7 +32,11 @@ def test_images_without_an_agreed_label_are_left_out():
     assert not set(table["index"]) & (NEITHER | UNDECIDED)
 
 
-@pytest.mark.parametrize(("index", "words"), [(947, "a 9"), (3520, "neither"), (8527, "not agree"), (0, "")], ids=str)
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [(947, "a 9"), (3520, "neither the label nor the digit that a model"), (8527, "not agree"), (0, "")],
+    ids=str,
+)
 def test_a_verdict_is_a_sentence_where_there_is_one(index, words):
     assert words in opinion(index)
     assert bool(opinion(index)) == bool(words)

@@ -241,20 +241,6 @@ def test_a_model_that_is_not_here_stays_in_the_address_until_another_is_picked(s
     assert address == {"model": "oracle"}
 
 
-def test_streamlit_is_told_of_the_model_a_run_after_the_browser_so_that_it_makes_no_step_of_it(session, address):
-    session["model"] = "mlp"
-    for page in ("errors", "data"):
-        state.arrive(page)
-        address.clear()
-        for told in ({}, {"model": "mlp"}):
-            state.linked_model(["house", "mlp", "mnistnet"])
-            assert address == told
-    session["model"] = "mnistnet"
-    for told in ("mlp", "mnistnet"):
-        state.linked_model(["house", "mlp", "mnistnet"])
-        assert address == {"model": told}
-
-
 def test_the_trace_of_some_ink_is_kept_as_long_as_its_page_is_open(session):
     state.arrive("preprocessing")
     session["trace"] = b"ink", None

@@ -52,6 +52,7 @@ def show_in_address(words: Words, recall: Callable[[Words], None]) -> None:
         if isinstance(before := st.session_state[key]["before"], dict):  # else no page of ours has sent it
             recall({name: str(before.get(name, "")) for name in words})
 
+    state.keep_words(words)
     key = f"address of {', '.join(words)}"
     _address(
         key=key,

@@ -113,7 +113,10 @@ def show_map(card: Card, answers: Answered) -> None:
         places,
         MAP_SHOWS,
     )
-    st.caption(f"{MAP_WORDS} Draw a line around some points: the gallery shows their images.")
+    st.caption(
+        f"{MAP_WORDS} Draw a line around some points: the gallery shows "
+        "all images inside it, of digits hidden in the legend too."
+    )
 
 
 def places_of(card: Card, answers: Answered) -> np.ndarray | None:

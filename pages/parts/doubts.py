@@ -1,4 +1,4 @@
-"""Right or mislabelled? The mistakes in which the model is surest against the label, and what people say of them."""
+"""Right or mislabelled? The mistakes whose labels the model believes least, and what people say of them."""
 
 import math
 
@@ -21,8 +21,8 @@ def show_doubts(answers: Answered) -> None:
         st.markdown("There is no mistake to doubt.")
         return
     st.markdown(
-        "Where a model is sure and the label says otherwise, the label may be the mistake. The surest come first. "
-        "Tick a row to look closely and to give your own verdict."
+        "Where a model is sure and the label says otherwise, the label may be the mistake. First come those whose "
+        "label the model believes least. Tick a row to look closely and to give your own verdict."
     )
     sheet = 1
     if (sheets := math.ceil(len(doubted) / SHEET)) > 1:
@@ -30,12 +30,12 @@ def show_doubts(answers: Answered) -> None:
     first = (sheet - 1) * SHEET
     table = _table(answers, doubted[first : first + SHEET])
     numbers = tuple(int(number) for number in doubted["index"])
-    key = f"doubts {sheet} {state.chart_turn()}"
+    key = f"doubts {sheet} {state.doubts_turn()}"
 
     def open_row() -> None:
         if rows := st.session_state[key]["selection"]["rows"]:
             state.open_image(numbers[first + rows[0]], numbers)
-            state.turn_charts()
+            state.turn_doubts()
 
     st.dataframe(
         table,

@@ -1,5 +1,6 @@
-"""What a browser's tab keeps of a visit: what was judged in it. A visit that begins anew there, after a reload or where
-the server has forgotten the one before, is given it. The server itself stores nothing.
+"""What a browser's tab keeps of a visit: what was judged in it, and which drawing was the visitor's own. A visit that
+begins anew there, after a reload or where the server has forgotten the one before, is given it. The server itself
+stores nothing.
 """
 
 import base64
@@ -59,16 +60,19 @@ def _packed() -> str:
     own = [[mark, each.model] for mark, each in state.own_judgements().items()]
     # The visitor's own pictures are not kept, and others will have their numbers.
     votes = [[place, number, word] for (place, number), word in state.all_votes().items() if place != OWN]
-    return json.dumps({"judged": judged, "own": own, "votes": votes}) if judged or votes else ""
+    claimed = state.claimed()
+    kept = {"judged": judged, "own": own, "votes": votes, "claimed": claimed}
+    return json.dumps(kept) if judged or votes or claimed else ""
 
 
-def _unpacked(text: str) -> tuple[dict, dict, dict]:
-    """What was judged, which of it are the visitor's own drawings, and the verdicts on images."""
+def _unpacked(text: str) -> tuple[dict, dict, dict, str]:
+    """What was judged, which of it are the visitor's own drawings, the verdicts on images, and the mark of the last
+    drawing of their own."""
     kept = json.loads(text)
     judged = dict(_judged(*entry) for entry in kept["judged"][-MOST:])
     own = {mark: judged[mark, model] for mark, model in kept["own"] if (mark, model) in judged}
     votes = {(str(place), int(number)): word for place, number, word in kept["votes"] if word in VOTES}
-    return judged, own, votes
+    return judged, own, votes, str(kept.get("claimed", ""))
 
 
 def _judged(mark: str, model: str, label: Any, digit: Any, confidence: Any, picture: str) -> tuple:

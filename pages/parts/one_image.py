@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_core import CheckpointError
+from mnist_core.architectures import DIGITS
 from mnist_core.checkpoints import Card
 from mnist_core.classifier import DigitClassifier, conclude
 from mnist_core.explain import occlusion_map, saliency_map
@@ -144,18 +145,23 @@ def _show_neighbours(card: Card, number: int, label: int, digit: int) -> None:
     st.caption(_near_whom(labels, label, digit))
 
 
-def _near_whom(labels, label: int, digit: int) -> str:
-    own, other = int((labels == label).sum()), int((labels == digit).sum())
+def _near_whom(labels: np.ndarray, label: int, digit: int) -> str:
+    counts = np.bincount(labels, minlength=DIGITS)
+    own, other, most = int(counts[label]), int(counts[digit]), int(counts.argmax())
     first = f"{own} of the {len(labels)} {_are_labelled(own)} {label}"
     if label == digit:
         return f"{first} too."
-    if own > other:
+    further = ""
+    if counts[most] > max(own, other):
+        further = f", and {counts[most]} {_are_labelled(counts[most])} {most}"
+        side = f"among the {most}s" if 2 * counts[most] > len(labels) else "among other digits"
+    elif own > other:
         side = "with its own digit"
     elif other > own:
         side = "with the digit it was taken for"
     else:
-        side = "in between" if own else "among other digits"
-    return f"{first}, like it; {other} {_are_labelled(other)} {digit}, the answer: it lies {side}."
+        side = "in between"
+    return f"{first}, like it; {other} {_are_labelled(other)} {digit}, the answer{further}: it lies {side}."
 
 
 def _are_labelled(count: int) -> str:

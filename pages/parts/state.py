@@ -73,7 +73,7 @@ def arrive(page: str) -> None:
         st.session_state["page"] = page
         renew_canvas()
         st.session_state.pop("trace", None)  # of a photograph 10 MB, which no other page asks for
-        for key in ("told of link", "walk"):
+        for key in ("told of link", "walk", "words"):
             st.session_state.pop(key, None)
         # Of itself a widget on the next page takes the kept value over one run too late.
         for key in (SOURCE, PEN, SAMPLE):
@@ -107,13 +107,24 @@ def linked_model(names: list[str]) -> str | None:
     linked, model, usual = st.query_params.get(MODEL), st.session_state[MODEL], names[0]
     if model == usual and linked is not None and linked not in names:
         return None
-    word = "" if (linked, model) == (None, usual) else model
-    shown = st.session_state.get("page"), word
-    # What stands there since the run before Streamlit may know too: it will write it again beside words of its own.
-    if word and word != linked and st.session_state.get("linked model") == shown:
-        st.query_params[MODEL] = word
-    st.session_state["linked model"] = shown
-    return word
+    return "" if (linked, model) == (None, usual) else model
+
+
+def keep_words(words: dict[str, str]) -> None:
+    """What the browser writes into this page's address itself; "" where there shall be none."""
+    st.session_state["words"] = st.session_state.get("words", {}) | words
+    know_words()
+
+
+def know_words() -> None:
+    """Before anything is written into the address through Streamlit, which then writes all of it anew: of words that
+    the browser wrote there itself it may know those before."""
+    with get_session_state().query_params() as parameters:
+        for name, word in st.session_state.get("words", {}).items():
+            if word:
+                parameters.set_with_no_forward_msg(name, word)
+            else:
+                parameters.discard_param_no_forward_msg(name)
 
 
 def need_frame() -> None:
@@ -246,6 +257,7 @@ def put_back_as_one_step(values: dict[str, Any], words: dict[str, str]) -> None:
     are in the address before.
     """
     put_back(values)
+    know_words()
     with get_session_state().query_params() as parameters:
         before = parameters.to_dict()
         for key in [key for key, word in words.items() if before.get(key, "") != word][1:]:
@@ -276,8 +288,21 @@ def judge(judged: Judged, mark: bytes, own: bool) -> None:
     """Count an answer; judging a model's answer to the same ink again corrects the first judgement."""
     key = _digest(mark)
     st.session_state["scorecard"] = judgements() | {(key, judged.model): judged}
-    if own or key in own_judgements():  # after a reload it comes out of the address
+    if own or key in own_judgements():
         st.session_state["own drawings"] = own_judgements() | {key: judged}
+
+
+def claim(mark: bytes) -> None:
+    """The ink on the desk is the visitor's own, also when it comes out of the address after a reload."""
+    st.session_state["claimed"] = _digest(mark)
+
+
+def is_claimed(mark: bytes) -> bool:
+    return claimed() == _digest(mark)
+
+
+def claimed() -> str:
+    return st.session_state.get("claimed", "")
 
 
 def judged(mark: bytes, model: str) -> Judged | None:
@@ -303,8 +328,9 @@ def _digest(mark: bytes) -> str:
     return hashlib.sha256(mark).hexdigest()
 
 
-def bring_back(judged: dict, own: dict, votes: dict) -> None:
-    """What an earlier visit of the same tab has judged; what was judged since then counts."""
+def bring_back(judged: dict, own: dict, votes: dict, claimed: str) -> None:
+    """What an earlier visit of the same tab has judged and drawn; what was judged since then counts."""
+    st.session_state.setdefault("claimed", claimed)
     st.session_state["scorecard"] = judged | judgements()
     st.session_state["own drawings"] = own | own_judgements()
     st.session_state["votes"] = votes | all_votes()
@@ -349,7 +375,7 @@ def take_fence_down() -> None:
 
 def look_at_others() -> None:
     """Other images are to be looked at: what was chosen among those before is nothing to them."""
-    begin_anew({"sheet": 1, "doubts": 1}, LASSO, MAP, IMAGE)
+    begin_anew({"sheet": 1, "doubts": 1, "find": ""}, LASSO, MAP, IMAGE)
     turn_charts()
 
 
@@ -368,6 +394,15 @@ def turn_charts() -> None:
 
 def chart_turn() -> int:
     return st.session_state.get("charts", 0)
+
+
+def turn_doubts() -> None:
+    """So is the tick in a table."""
+    st.session_state["doubts seen"] = doubts_turn() + 1
+
+
+def doubts_turn() -> int:
+    return st.session_state.get("doubts seen", 0)
 
 
 def mark_cell(filters: dict[str, str]) -> None:
@@ -390,6 +425,7 @@ def gallery_turn() -> int:
 
 def open_image(number: int, walk: Sequence[int] = ()) -> None:
     """Open one image; `walk` is the row of images through which next and previous lead."""
+    know_words()
     st.query_params[IMAGE] = str(number)
     if walk:
         walk_along(walk)
@@ -408,6 +444,7 @@ def walk() -> tuple[int, ...]:
 
 
 def close_image() -> None:
+    know_words()
     st.query_params.pop(IMAGE, None)
 
 
@@ -457,4 +494,5 @@ def wall() -> int:
 
 
 def reshuffle() -> None:
+    know_words()
     st.query_params["wall"] = str(random.choice([n for n in range(1, 1000) if n != wall()]))

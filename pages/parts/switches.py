@@ -84,7 +84,13 @@ CONTROLS: dict[str, dict[str, Range | Choice | Switch]] = {
     },
     "crop": {
         "threshold": Range("Ink begins at", 0.02, 0.9, 0.02, "The share of the brightest ink that counts as ink."),
-        "speck": Range("Speck size", 0.0, 0.5, 0.01, "Pieces with a smaller share of the ink do not count."),
+        "speck": Range(
+            "Speck size",
+            0.0,
+            0.5,
+            0.01,
+            "Pieces with a smaller share of the ink do not count, where not all are small.",
+        ),
         "margin": Range("Margin", 0, 60, 1, "Empty pixels kept around the ink box."),
     },
     "scale": {

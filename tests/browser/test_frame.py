@@ -57,6 +57,17 @@ def test_back_leads_a_page_back_whatever_model_was_picked(open_page):
         settle(page)
 
 
+def test_a_model_that_is_picked_beside_a_later_sheet_stands_in_the_address(open_page):
+    page = open_page("errors?show=All&sheet=3")
+    expect(page.locator(".st-key-gallery img").first).to_be_visible()
+    settle(page)
+    page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+    page.get_by_role("option", name="mlp", exact=True).click()
+    expect(page).not_to_have_url(re.compile("sheet="))
+    settle(page)
+    assert "model=mlp" in page.url
+
+
 @pytest.mark.parametrize("hurry", [True, False])
 def test_the_links_model_stays_over_a_change_of_page_and_beside_what_is_chosen_first_there(open_page, hurry):
     page = open_page("?model=mlp")

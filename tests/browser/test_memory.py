@@ -54,6 +54,21 @@ def test_the_scorecard_outlasts_a_reload_and_the_drawing_is_still_counted(open_p
     expect(page.get_by_text("Was this right?")).to_be_visible()
 
 
+def test_a_drawing_that_is_judged_after_a_reload_is_the_visitors_own(open_page):
+    page = open_page()
+    draw(page, ONE)
+    expect(answer(page)).to_have_text("1")
+    settle(page)
+    reload(page)
+    expect(answer(page)).to_have_text("1")
+    settle(page)
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_text("Counted as a 1.")).to_be_visible()
+    page.get_by_role("link", name="Data", exact=True).click()
+    page.get_by_text("Your hand", exact=True).click()
+    expect(page.get_by_text("1 drawn and judged.")).to_be_visible()
+
+
 def test_your_hand_is_known_after_a_reload_of_another_page(open_page):
     page = open_page()
     judge_two(page)

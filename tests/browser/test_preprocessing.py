@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from mnist_core.preprocess import Pipeline, Trace
 from pages.parts.strip import in_colour
-from tests.browser.visitor import PHONE, SEVEN, answer, canvas_box, draw, settle, touch
+from tests.browser.visitor import ONE, PHONE, SEVEN, answer, canvas_box, draw, settle, touch
 
 STAGES = ["grey", "polarity", "background", "crop", "scale", "stretch", "centre", "normalise"]
 
@@ -166,6 +167,45 @@ def test_strokes_are_no_steps_for_the_browsers_back(open_page):
         settle(page)
     page.go_back()
     expect(page.locator("h1")).to_have_text("Draw")
+
+
+def ink(page: Page) -> str:
+    """The drawing in the address."""
+    settle(page)
+    return parse_qs(urlsplit(page.url).query)["ink"][0]
+
+
+def test_the_address_keeps_the_last_stroke_when_a_setting_is_put_back(open_page):
+    page = open_page("preprocessing?tab=Stress+bench")
+    draw(page, SEVEN)
+    wait_for_strip(page)
+    page.get_by_role("slider", name="Rotation").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("bench.rotation"))
+    first = ink(page)
+    draw(page, [[(60, 250), (220, 250)]])
+    expect(page).not_to_have_url(page.url)
+    both = ink(page)
+    assert both != first
+    page.get_by_role("button", name="Back to the drawing").click()
+    expect(page).not_to_have_url(re.compile("bench.rotation"))
+    assert ink(page) == both
+
+
+def test_the_address_has_what_is_drawn_after_the_paper_was_cleared(open_page):
+    page = open_page("preprocessing")
+    draw(page, SEVEN)
+    wait_for_strip(page)
+    page.get_by_role("tab", name="Look inside").click()
+    expect(page.get_by_text("Convolution 1").first).to_be_visible()
+    seven = ink(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page).not_to_have_url(re.compile("ink="))
+    draw(page, ONE)
+    wait_for_strip(page)
+    assert ink(page) != seven
+    page.reload()
+    expect(answer(page)).to_have_text("1")
 
 
 def test_two_tabs_do_not_hear_each_other(open_page):
