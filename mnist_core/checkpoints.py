@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin
@@ -149,15 +149,20 @@ def _is_charted(row: Any) -> bool:
 def save_checkpoint(
     card: Card, model: nn.Module, labels: np.ndarray, logits: np.ndarray, folder: Path = CHECKPOINTS
 ) -> Card:
-    """Write weights, answers and card; the card goes last, so that none describes what is not there."""
+    """Write weights, answers and card: all of them before the first takes its place, so that a full disk costs no
+    checkpoint that was there, and the card last, so that none describes what is not there."""
     ensure_name(card.name)
     weights = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
     card = replace(card, sha256=hashlib.sha256(weights).hexdigest())
     folder = Path(folder)
-    write_atomically(folder / f"{card.name}.safetensors", weights)
     answers = {"labels": labels.astype(np.uint8), "logits": logits.astype(np.float32)}
-    save_arrays(folder / f"{card.name}.answers.npz", **answers, sha256=card.sha256)
-    write_atomically(folder / f"{card.name}.json", card.to_json().encode())
+    with ExitStack() as stack:  # what is entered last takes its place first
+        for ending, write in (
+            (".json", lambda path: path.write_bytes(card.to_json().encode())),
+            (".answers.npz", lambda path: _write_arrays(path, **answers, sha256=card.sha256)),
+            (".safetensors", lambda path: path.write_bytes(weights)),
+        ):
+            write(stack.enter_context(replacing(folder / f"{card.name}{ending}")))
     return card
 
 
@@ -246,7 +251,12 @@ def _read(name: str, folder: Path) -> tuple[Card, bytes]:
 
 
 def save_arrays(path: Path, **arrays: np.ndarray | str | int) -> None:
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with replacing(path) as beside:
+        _write_arrays(beside, **arrays)
+
+
+def _write_arrays(path: Path, **arrays: np.ndarray | str | int) -> None:
+    with open(path, "wb") as file:  # of a path numpy would change the ending
         np.savez_compressed(file, **arrays)
 
 

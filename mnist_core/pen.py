@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_core.architectures import DIGITS, SIDE
+from mnist_core.checkpoints import replacing
 from mnist_core.command import finish, writing
 from mnist_core.forms import DIGIT_FORMS, OTHER_FORMS, Form
 from mnist_core.preprocess import Pipeline, crop, scale, to_rows
@@ -440,12 +441,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mnist_core.pen", description=__doc__.partition("\n")[0])
     parser.add_argument("--sheet", type=Path, required=True, metavar="FILE.png", help="where the sheet is written")
     file = parser.parse_args().sheet
-    if file.suffix.lower() != ".png" or file.is_dir() or not file.parent.is_dir():
+    if file.suffix.lower() != ".png":
         parser.error(f"{file} is not a place for a PNG file.")
 
     def command() -> int:
-        with writing(file):
-            sheet().save(file, optimize=True)
+        with writing(file), replacing(file) as beside:
+            beside.touch()  # a place that takes no file is told before a sheet is drawn for it
+            sheet().save(beside, "PNG", optimize=True)
         return 0
 
     return finish(command)

@@ -39,7 +39,7 @@ from mnist_core.command import STOPPED, CommandError, finish, writing
 from mnist_core.data import ROOT, Labelled, Splits
 from mnist_core.labelled import load_splits
 from mnist_core.recipes import RECIPES, Recipe, at_least_one, not_negative
-from mnist_core.studies import STUDIES, Study, StudyError, save_study
+from mnist_core.studies import STUDIES, Study, StudyError, load_study, save_study
 from mnist_core.train import Run, TrainingError, choose_device, fit
 
 if TYPE_CHECKING:
@@ -167,6 +167,23 @@ def open_search(options: argparse.Namespace) -> "Search":
             "Give the same ones again, or another --name."
         )
     return search
+
+
+def ensure_place(search: "Search", options: argparse.Namespace) -> None:
+    """What lies under the study's name may be an earlier state of it, and neither a checkpoint's card nor the figures
+    of another search."""
+    path = options.out / f"{options.name}.json"
+    if not path.exists():
+        return
+    try:
+        there = load_study(path)
+    except StudyError:
+        raise StudyError(f"{path.name} in {options.out} is no study. Choose another --name or --out.") from None
+    known = {"architecture": there.architecture, **there.settings}
+    trials = max(options.trials, len(search.get_trials(deepcopy=False)))
+    if known != search.user_attrs["settings"] or len(there.trials) > trials:
+        told = f"{path.name} in {options.out} holds another study, which would be lost."
+        raise StudyError(f"{told} Choose another --name or --out.")
 
 
 def _reason(error: BaseException) -> str:
@@ -399,6 +416,7 @@ def tune(options: argparse.Namespace) -> int:
             with writing(DATABASE.parent, "Name a database with --storage."):
                 DATABASE.parent.mkdir(parents=True, exist_ok=True)
         search = open_search(options)
+        ensure_place(search, options)
         work(search, options, load_part(options.data, options.images))
         study = figures(search, options)
         if not any(trial["state"] == "complete" for trial in study.trials):

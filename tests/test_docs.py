@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_core.checkpoints import CHECKPOINTS, list_checkpoints
+from mnist_core.checkpoints import CHECKPOINTS, PREFERRED, list_checkpoints
 from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,6 +103,7 @@ def test_the_table_of_models_is_that_of_the_cards():
     told = {
         card.name: f"{card.test.accuracy:.2%} | {card.test.low:.2%} to {card.test.high:.2%} | {card.parameters:,}"
         for card in cards
+        if card.name in PREFERRED  # others are whoever's clone this is
     }
     assert rows == told
 
@@ -115,8 +116,11 @@ def figures(name: str) -> list[list[str]]:
 def test_the_table_of_what_the_house_is_worth_is_the_measured_one():
     (table,) = re.findall(r"^\| \| aimed at \| measured \|\n\|[ :|-]+\|\n((?:\|.*\n)+)", README, flags=re.MULTILINE)
     told = [tuple(cell.strip() for cell in row.split("|")[2:4]) for row in table.splitlines()]
-    assert len(told) == 12
-    assert set(told) <= {(aim, re.split(r" \(|, ", measured)[0]) for _, aim, measured in figures("quality")}
+    kept = {name: (aim, re.split(r" \(|, ", measured)[0]) for name, aim, measured in figures("quality") if aim}
+    empty = [f"not called a digit: {what}" for what in ("blank", "noise", "full black")]  # one row, of the worst
+    for name in sorted(empty, key=lambda name: float(kept[name][1].rstrip("%")))[1:]:
+        del kept[name]
+    assert told == list(kept.values())
 
 
 def test_the_table_of_what_each_ingredient_is_worth_is_the_measured_one():

@@ -142,14 +142,21 @@ def test_the_sheet_has_a_row_for_every_form_and_kind(tmp_path, monkeypatch):
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("place", ["sheet.txt", "nowhere/sheet.png"])
-def test_a_place_for_the_sheet_that_is_none_is_told_before_anything_is_drawn(tmp_path, monkeypatch, capsys, place):
+def test_a_sheet_that_is_no_png_is_told_before_anything_is_drawn(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pen, "sheet", lambda: pytest.fail("it was drawn"))
-    monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / place)])
+    monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / "sheet.txt")])
     with pytest.raises(SystemExit) as end:
         pen.main()
     assert end.value.code == 2
     assert "is not a place for a PNG file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["nowhere/sheet.png", f"{'x' * 300}.png"], ids=["no folder", "too long"])
+def test_a_place_that_takes_no_sheet_is_told_before_anything_is_drawn(tmp_path, monkeypatch, capsys, place):
+    monkeypatch.setattr(pen, "sheet", lambda: pytest.fail("it was drawn"))
+    monkeypatch.setattr(sys, "argv", ["pen", "--sheet", str(tmp_path / place)])
+    assert pen.main() == 1
+    assert "cannot be written: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

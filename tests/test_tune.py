@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from mnist_core import tune
 from mnist_core.architectures import ARCHITECTURES, build
+from mnist_core.checkpoints import CHECKPOINTS
 from mnist_core.command import NOBODY_READS
 from mnist_core.data import Labelled, Splits
 from mnist_core.recipes import RECIPES, Recipe
@@ -245,6 +246,24 @@ def test_a_search_writes_its_trials_and_its_winner_and_a_second_call_only_adds(t
     assert recipe.batch_size == more.best["batch_size"]
     assert main(options_of(tmp_path, "--trials", "3", "--seed", "2")) == 1
     assert "begun with other settings (seed)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("there", ["a card", "other settings", "more trials"])
+def test_a_search_writes_over_no_card_and_no_other_study(there, study, tmp_path, capsys):
+    place = tmp_path / "out" / "mlp.json"
+    place.parent.mkdir()
+    if there == "a card":
+        shutil.copy(CHECKPOINTS / "mlp.json", place)
+    else:
+        settings = {"data": "embedded", "epochs": 1 if there == "more trials" else 2, "images": None, "seed": 1}
+        save_study(replace(study, name="mlp", settings=settings), place.parent)
+    before = place.read_bytes()
+    assert main(options_of(tmp_path, "--trials", "1")) == 1
+    assert "Choose another --name or --out." in capsys.readouterr().err
+    assert place.read_bytes() == before
+    assert list(place.parent.iterdir()) == [place]
 
 
 @pytest.mark.usefixtures("few_images")
