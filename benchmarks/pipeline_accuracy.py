@@ -1,6 +1,6 @@
 """What the way from ink to image is worth: the accuracy of every shipped model on ink that went through it.
 
-    python -m benchmarks.pipeline_accuracy --pen FOLDER [--every 10] [--only mnist pen places photographs]
+    python -m benchmarks.pipeline_accuracy --pen FOLDER [--every 10] [--only mnist pen places photographs print]
 
 mnist        MNIST's test images enlarged ten times, by repeating pixels and smoothly: how far from the original
              they come back, and the accuracy that costs
@@ -8,6 +8,7 @@ pen          digits written with a pen, drawn on the canvas at 35 to 85 % of it,
              beside the house's pipeline the two shortcuts, the whole canvas shrunk and the box centred
 places       every third of the same digits by size and by place on the canvas: both should be flat
 photographs  every thirtieth of them on paper, in synthetic photographs
+print        digits of all typefaces under --fonts, black on white, as on a screenshot
 
 The pen digits are described in benchmarks/pen.py; --every 1 takes all of them. Ink goes through the pipeline once for
 all models, in two processes; the whole takes about 6 minutes on two cores, pen with --every 1 alone 20.
@@ -16,16 +17,17 @@ all models, in two processes; the whole takes about 6 minutes on two cores, pen 
 import argparse
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
 from benchmarks.pen import WIDTHS, PenDigit, add_pen_argument, canvas_of, ensure_pen, read_pen_digits
 from benchmarks.photographs import SCENES, photograph
 from benchmarks.processes import Each, two_processes
 from benchmarks.tables import Tables, percent
-from mnist_core.architectures import SIDE
+from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import list_checkpoints, load_checkpoint
 from mnist_core.classifier import infer
 from mnist_core.command import add_checkpoints
@@ -67,6 +69,21 @@ def from_place(digit: PenDigit, size: float, place: tuple[float, float], width: 
 def from_photograph(numbered: tuple[int, PenDigit], scene: str) -> np.ndarray:
     number, digit = numbered
     return WAYS["pipeline"].run(photograph(digit.strokes, np.random.default_rng(number), **SCENES[scene])).image
+
+
+def printed(typeface: Path) -> list[Image.Image]:
+    """The ten digits, black on white; none where the typeface lacks them and draws the same box for each."""
+    font = ImageFont.truetype(typeface, 220)
+    if len({bytes(font.getmask(str(digit))) for digit in range(DIGITS)}) < DIGITS:
+        return []
+    pages = [Image.new("L", (400, 400), 255) for _ in range(DIGITS)]
+    for digit, page in enumerate(pages):
+        ImageDraw.Draw(page).text((200, 200), str(digit), 0, font, "mm")
+    return pages
+
+
+def from_print(page: Image.Image) -> np.ndarray:
+    return WAYS["pipeline"].run(page).image
 
 
 def accuracies(models: Models, images: np.ndarray, labels: np.ndarray) -> Iterator[float]:
@@ -120,21 +137,35 @@ def show_photographs(models: Models, each: Each, digits: list[PenDigit], labels:
         TABLES.row(scene, percent(accuracies(models, images, labels)))
 
 
+def show_print(models: Models, each: Each, folder: Path) -> None:
+    pages = [page for path in sorted(folder.rglob("*.[to]tf")) for page in printed(path)]
+    labels = np.arange(len(pages)) % DIGITS
+    images = each(from_print, pages)
+    TABLES.head(f"The digits of {len(pages) // DIGITS} typefaces", models)
+    for digit in range(DIGITS):
+        TABLES.row(str(digit), percent(accuracies(models, images[labels == digit], labels[labels == digit])))
+    TABLES.row("all", percent(accuracies(models, images, labels)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("mnist", "pen", "places", "photographs")
+    parts = ("mnist", "pen", "places", "photographs", "print")
     add_pen_argument(parser)
     parser.add_argument("--every", type=int, default=10, metavar="N", help="take every N-th pen digit (default: 10)")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
+    fonts = Path("/usr/share/fonts")
+    parser.add_argument("--fonts", type=Path, default=fonts, metavar="FOLDER", help=f"for print (default: {fonts})")
     add_checkpoints(parser)
     options = parser.parse_args()
-    if {*options.only} - {"mnist"}:
+    if {*options.only} - {"mnist", "print"}:
         ensure_pen(parser, options)
     cards, _ = list_checkpoints(options.checkpoints)
     models = {card.name: load_checkpoint(card.name, options.checkpoints)[0] for card in cards}
     with two_processes() as each:
         if "mnist" in options.only:
             show_mnist(models, each)
+        if "print" in options.only:
+            show_print(models, each, options.fonts)
         # Size, place and photographs are measured many times over, so fewer digits do.
         for part, show, every in (
             ("pen", show_pen, options.every),

@@ -24,7 +24,7 @@ from mnist_core.augment import Augmentation
 
 MOST_WRITTEN = 1_000_000  # images, of 784 bytes, that our own pen is asked for
 MOST = dict.fromkeys(("written", "others", "scanned"), MOST_WRITTEN)
-MOST |= {"learning_rate": 1e3, "alone": 1, "average": math.nextafter(1, 0)}
+MOST |= {"learning_rate": 1e3, "each_pass": 1, "alone": 1, "average": math.nextafter(1, 0)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Recipe:
     written: int = 0  # digits of our own pen beside the data
     others: int = 0  # things of our own pen that are no digit
     scanned: int = 0  # digits of the data and of our own pen that are added once more, as a coarse scan leaves them
+    each_pass: float = 1.0  # the share of all that is added which one pass sees, drawn anew for each
     alone: float = 0.0  # the first share of the run, which sees the data alone, nothing of our own pen
     second_peak: float = 1.0  # of the learning rate after it, as a share of the first peak
     joined: Augmentation | None = None  # how images are changed then, where not as before
@@ -74,9 +75,11 @@ RECIPES = {
             epochs=56,
             learning_rate=4e-3,
             weight_decay=0.02,
-            written=35_000,
-            others=30_000,
-            scanned=8_000,
+            seed=2,
+            written=70_000,
+            others=60_000,
+            scanned=16_000,
+            each_pass=0.5,
             alone=0.36,
             second_peak=0.5,
             joined=Augmentation(bend=0.8, hole=3),

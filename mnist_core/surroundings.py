@@ -7,6 +7,7 @@ from PIL import Image
 from scipy import ndimage, spatial
 
 SMALL = 128  # pixels of the longer side, in which a sheet is looked for
+EVEN = 0.04  # how far a screen's one colour strays in a JPEG; light on paper strays farther
 LEAST = 20  # pixels a side of what may be a picture within another
 STEP = 3  # of those pixels, between an edge and what lies safely on either side of it
 
@@ -54,12 +55,13 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
         if page.all() or not page.any():
             continue
         top, left, bottom, right = box_of(~page)
-        inner = ~page[top:bottom, left:right]
+        part, inner = picture[top:bottom, left:right], ~page[top:bottom, left:right]
+        if not 0.1 * page.size < inner.size < page.size or min(inner.shape) < LEAST or inner.all():
+            continue
+        level = np.median(part[inner])
         # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
-        whole = min(inner.shape) >= LEAST and border(inner) > 0.98 and inner.mean() > 0.6 and not inner.all()
-        if whole and 0.1 * page.size < inner.size < page.size:
-            part = picture[top:bottom, left:right]
-            bare = np.full_like(picture, np.median(part[inner]))
+        if inner.mean() > 0.6 and border(np.abs(part - level) <= EVEN) > 0.98:
+            bare = np.full_like(picture, level)
             bare[top:bottom, left:right] = part
             return bare, True
     return picture, False

@@ -175,9 +175,8 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         if alone and epoch == alone:
             run.begin_again()
         changes = recipe.augmentation if epoch < alone else recipe.joined or recipe.augmentation
-        count = own if epoch < alone else len(images)
-        batches = count // recipe.batch_size
-        order = torch.randperm(count, generator=generator.manual_seed(_seed(recipe.seed, epoch)))
+        order = rows_of_pass(own, 0 if epoch < alone else len(images) - own, recipe, epoch)
+        batches = len(order) // recipe.batch_size
         torch.manual_seed(_seed(recipe.seed, epoch, rank + 1))  # dropout
         generator.manual_seed(_seed(recipe.seed, epoch, rank + 1, 1))  # augmentation
         seen = torch.zeros(3, device=device)  # summed loss, right answers, images
@@ -229,6 +228,15 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         }
         run.history.append(row)
         yield row
+
+
+def rows_of_pass(own: int, added: int, recipe: Recipe, epoch: int) -> Tensor:
+    """The rows of the data's own and of the added images behind them that a pass sees, in its order."""
+    generator = torch.Generator().manual_seed(_seed(recipe.seed, epoch))
+    order = torch.randperm(own + added, generator=generator)
+    seen = torch.ones(own + added, dtype=torch.bool)
+    seen[own + torch.randperm(added, generator=generator)[round(recipe.each_pass * added) :]] = False
+    return order[seen[order]]
 
 
 def departure(teacher: nn.Module, tensor: Tensor, logits: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.data import Labelled, Splits, load_embedded_digits
 from mnist_core.pen import coarse_scan, written_digits
 from mnist_core.recipes import Recipe
-from mnist_core.train import Run, fit, save_result, with_own_pen
+from mnist_core.train import Run, fit, rows_of_pass, save_result, with_own_pen
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,19 @@ def test_the_pen_adds_its_digits_scans_of_both_and_what_is_no_digit_under_the_la
     # Every digit once more, in another order, with its own label.
     assert sorted(labels[230:460]) == sorted(labels[:230])
     assert (labels[460:] == 10).all()
+
+
+def test_a_pass_sees_all_of_the_data_and_its_share_of_what_is_added_another_in_each():
+    recipe = Recipe("mlp", epochs=9, each_pass=0.25)
+    passes = [rows_of_pass(60, 400, recipe, epoch).tolist() for epoch in range(8)]
+    for rows in passes:
+        assert len(rows) == len(set(rows)) == 60 + 100
+        assert set(range(60)) <= set(rows) <= set(range(460))
+        assert rows != sorted(rows)
+    added = [frozenset(row for row in rows if row >= 60) for rows in passes]
+    assert len(set(added)) == 8
+    assert len(frozenset.union(*added)) > 300
+    assert sorted(rows_of_pass(60, 0, recipe, 0).tolist()) == list(range(60))
 
 
 def test_the_same_seed_adds_the_same_scans_and_another_seed_others(data):
