@@ -592,7 +592,7 @@ def test_new_mistakes_are_shown_with_the_answers_of_the_model_that_makes_them(an
 
 
 def test_another_list_begins_at_its_first_sheet(answers):
-    app = open_page(show="All", sheet="3", lasso="-1,-1_1,-1_1,1_-1,1", map="house")
+    app = open_page(show="All", sheet="3", lasso="-2,-2_2,-2_2,2_-2,2", map="house")
     assert app.session_state["sheet"] == 3
     app.button(key="chip 10,000 from the map").click().run()
     assert app.session_state["sheet"] == 1
