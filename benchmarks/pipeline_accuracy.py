@@ -139,6 +139,9 @@ def show_photographs(models: Models, each: Each, digits: list[PenDigit], labels:
 
 def show_print(models: Models, each: Each, folder: Path) -> None:
     pages = [page for path in sorted(folder.rglob("*.[to]tf")) for page in printed(path)]
+    if not pages:
+        print(f"\nThere are no typefaces in {folder}. Name a folder with --fonts.")
+        return
     labels = np.arange(len(pages)) % DIGITS
     images = each(from_print, pages)
     TABLES.head(f"The digits of {len(pages) // DIGITS} typefaces", models)
