@@ -8,6 +8,7 @@ from scipy import ndimage, spatial
 
 SMALL = 128  # pixels of the longer side, in which a sheet is looked for
 EVEN = 0.04  # how far a screen's one colour strays in a JPEG; light on paper strays farther
+ROUND = 0.3  # of the shorter side, the farthest that a rounded corner reaches; that of a 0 reaches farther
 LEAST = 20  # pixels a side of what may be a picture within another
 STEP = 3  # of those pixels, between an edge and what lies safely on either side of it
 
@@ -56,15 +57,30 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
             continue
         top, left, bottom, right = box_of(~page)
         part, inner = picture[top:bottom, left:right], ~page[top:bottom, left:right]
-        if not 0.1 * page.size < inner.size < page.size or min(inner.shape) < LEAST or inner.all():
+        corners = _round_corners(inner)
+        around = inner.size < page.size or corners.any()
+        if not (around and inner.size > 0.1 * page.size) or min(inner.shape) < LEAST or inner.all():
             continue
         level = np.median(part[inner])
         # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
-        if inner.mean() > 0.6 and border(np.abs(part - level) <= EVEN) > 0.98:
+        beyond = int(ROUND * min(inner.shape)) if corners.any() else 0
+        if inner.mean() > 0.6 and border(np.abs(part - level) <= EVEN, beyond) > 0.98:
             bare = np.full_like(picture, level)
-            bare[top:bottom, left:right] = part
+            bare[top:bottom, left:right] = np.where(corners, level, part)
             return bare, True
     return picture, False
+
+
+def _round_corners(tile: np.ndarray) -> np.ndarray:
+    """What a tile's four rounded corners leave of its box, and their soft rims; nothing where a corner is not round."""
+    labels, _ = ndimage.label(~tile)
+    at_corners = labels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    spans = ndimage.find_objects(labels)
+    small = all(
+        number and max(part.stop - part.start for part in spans[number - 1]) <= ROUND * min(tile.shape)
+        for number in at_corners
+    )
+    return ndimage.binary_dilation(np.isin(labels, at_corners), iterations=4) if small else np.zeros_like(tile)
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -73,9 +89,11 @@ def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def border(mask: np.ndarray) -> float:
-    """The share that a mask has of the picture's border."""
-    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
+def border(mask: np.ndarray, corner: int = 0) -> float:
+    """The share that a mask has of the picture's border, perhaps without so many pixels of it at each corner."""
+    height, width = mask.shape
+    level, upright = mask[[0, -1], corner : width - corner], mask[corner : height - corner, [0, -1]]
+    return float(np.concatenate([level.ravel(), upright.ravel()]).mean())
 
 
 def _levels(small: np.ndarray) -> Iterator[float]:

@@ -21,7 +21,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from benchmarks.photographs import SCENES, photograph
@@ -371,6 +371,22 @@ def test_a_page_around_a_canvas_or_beside_it_is_no_part_of_it(around, paper):
     np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
 
 
+@pytest.mark.parametrize("radius", [4, 20, 60])
+@pytest.mark.parametrize("margin", [0, 20])
+@pytest.mark.parametrize("transparent", [True, False])
+def test_a_tile_with_rounded_corners_is_read_as_its_canvas(radius, margin, transparent):
+    """So look icons, and screenshots of drawing pads in the dark."""
+    tile = Image.new("L", (4 * 280, 4 * 280))
+    ImageDraw.Draw(tile).rounded_rectangle((0, 0, 4 * 280 - 1, 4 * 280 - 1), 4 * radius, 255)
+    cover = np.pad(np.asarray(tile.resize((280, 280), Image.Resampling.BOX)), margin)
+    picture = np.full(cover.shape, 255, dtype=np.uint8)
+    picture[margin : margin + 280, margin : margin + 280] = WHITE_PAGE
+    layers = [Image.fromarray(255 - picture), Image.fromarray(cover)]
+    page = Image.composite(layers[0], Image.new("L", cover.shape, 255), layers[1])
+    trace = HOUSE.run(Image.merge("LA", layers) if transparent else page)
+    np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
+
+
 @pytest.mark.parametrize("number", range(10))
 def test_a_small_image_on_a_white_page_is_read_as_it_is_alone(number):
     row = np.uint8(255 * HOUSE.run(embedded_digits()[number]).image)
@@ -383,7 +399,9 @@ def test_a_block_of_ink_and_a_square_zero_are_no_canvas():
     block[30:90, 30:90] = 1
     zero = block.copy()
     zero[40:80, 40:80] = 0
-    for picture in (block, zero):
+    round_zero = render([np.array([(140, 80), (140, 200)])], 120)[..., 0] < 128  # twice: its outside, its inside
+    round_zero &= render([np.array([(140, 100), (140, 180)])], 30)[..., 0] > 128
+    for picture in (block, zero, round_zero.astype(np.float32)):
         for ink in (picture, 1 - picture):
             assert not without_margin(ink, ink > 0.5)[1]
 
