@@ -104,7 +104,7 @@ def main() -> None:
         )
         write_atomically(options.out, json.dumps(kept, indent=1).encode())
         print(name, rows[name], flush=True)
-    tables = Tables("python -m benchmarks.ablations --pen FOLDER --out FILE")
+    tables = Tables("python -m benchmarks.ablations --pen FOLDER --out FILE", recipe=settings["recipe"])
     tables.head(
         f"{options.images:,} training images, {options.epochs} epochs, {counted(torch.get_num_threads(), 'thread')}",
         [

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from mnist_core.checkpoints import write_atomically
 class Tables:
     """Printed row by row as the figures come, and saved together."""
 
-    def __init__(self, command: str = "", **facts: str):
+    def __init__(self, command: str = "", **facts: Any):
         self._kept = {"command": command, **facts, "tables": []}
 
     def head(self, title: str, columns: Iterable[str]) -> None:

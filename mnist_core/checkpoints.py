@@ -30,6 +30,7 @@ from mnist_core.architectures import ARCHITECTURES, DIGITS, build, parameter_cou
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 # What opens when nothing is asked for, in order of preference; the first that is there.
 PREFERRED = ("house", "batchnorm_cnn", "mnistnet", "wide_cnn", "simple_cnn", "mlp")
+TEST_IMAGES = 10_000  # that MNIST has
 
 
 class CheckpointError(Exception):
@@ -194,6 +195,8 @@ def load_answers(card: Card, folder: Path = CHECKPOINTS) -> tuple[np.ndarray, np
     if logits.shape != (card.test.total, DIGITS) or logits.dtype != np.float32:
         wanted = f"{card.test.total} x {DIGITS} numbers of float32"
         raise CheckpointError(f"{path.name} holds {logits.shape} of {logits.dtype} instead of {wanted}.")
+    if card.data == "mnist" and card.test.total != TEST_IMAGES:
+        raise CheckpointError(f"{path.name} holds answers to {card.test.total:,} images; MNIST has {TEST_IMAGES:,}.")
     if labels.shape != (card.test.total,) or labels.dtype != np.uint8 or labels.max() >= DIGITS:
         raise CheckpointError(f"{path.name} does not hold a label for each of its {card.test.total} answers.")
     return labels, logits

@@ -19,7 +19,7 @@ from scipy import special
 from tqdm import tqdm
 
 from mnist_core.architectures import DIGITS
-from mnist_core.checkpoints import Card, Score, load_answers
+from mnist_core.checkpoints import TEST_IMAGES, Card, Score, load_answers
 from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.command import CommandError, Faults, add_checkpoints, finish, load_classifier
 from mnist_core.data import load_mnist
@@ -309,7 +309,7 @@ def report(card: Card, answers: Answers, listed: int) -> dict:
             .to_dict("records")
         ],
     }
-    if answers.what.startswith(DATA["mnist"]) and len(evaluation) == 10_000:
+    if answers.what.startswith(DATA["mnist"]) and len(evaluation) == TEST_IMAGES:
         figures["accuracy_by_corrected_labels"] = accuracy(corrected(evaluation)).accuracy
     if card.limits:
         figures["verdicts"] = shares_of_verdicts(judge(answers.logits, card.limits))

@@ -127,7 +127,10 @@ def show_averages(figures: Figures) -> None:
         return
     else:
         labelled = Labelled(chosen.images, chosen.labels)
-        averages, spreads = average_images(labelled), spread_images(labelled)
+        if chosen.name == DRAWINGS:
+            averages, spreads = average_images(labelled), spread_images(labelled)
+        else:
+            averages, spreads = loaders.averages_and_spreads(chosen.name, labelled)
     present = [digit for digit in range(10) if (chosen.labels == digit).any()]
     for words, rows, why in (
         ("Average", averages, "All images of a digit laid on top of each other."),
@@ -142,15 +145,13 @@ def show_averages(figures: Figures) -> None:
             for digit in present:
                 picture = data_address(png(rows[digit] / max(1e-9, rows[digit].max()), 6))
                 st.image(picture, width=100, alt=f"{words} of the {digit}s.", caption=str(digit))
-    pixels = pd.DataFrame(
-        [
-            {"digit": digit, "row": row, "column": column, "average": averages[digit, row, column]}
-            | {"spread": spreads[digit, row, column]}
-            for digit in present
-            for row in range(28)
-            for column in range(28)
-        ]
-    ).round(4)
+
+    def pixels() -> pd.DataFrame:
+        digits, rows, columns = np.indices(averages.shape).reshape(3, -1)
+        places = {"digit": digits, "row": rows, "column": columns}
+        table = pd.DataFrame(places | {"average": averages.ravel(), "spread": spreads.ravel()})
+        return table[table["digit"].isin(present)].round(4)
+
     show_csv(pixels, "averages and spreads")
 
 
@@ -329,11 +330,14 @@ part = st.segmented_control(
 )
 shows = (show_samples, show_balance, show_averages, show_shape, show_typical, show_twins, show_map, show_hand)
 shows[PARTS.index(part)](figures)
+unknown = False
 if text := state.opened():
     number = whole_number(text)
     if number is not None and (found := holding_of(number, figures)):
         show_sample(found, number, figures)
-    elif number is None or number < FIRST_DRAWING or state.tab_was_heard():  # of drawings the tab may have to tell yet
+    elif number is None or number < FIRST_DRAWING or state.tab_was_heard():
         st.toast("There is no such image here.", icon=":material/link_off:")
         state.close_image()
-remember()
+    else:  # of drawings the tab may have to tell yet
+        unknown = True
+remember(asked=unknown)

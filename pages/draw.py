@@ -13,9 +13,11 @@ from pages.parts.charts import STILL, confusion_chart, probabilities_chart
 from pages.parts.desk import DRAW, choose_ink, is_own, mark_of, read_link, show_examples, show_sign, write_link
 from pages.parts.memory import remember
 from pages.parts.pictures import npy, zipped
+from pages.parts.tables import show_answers
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
 PICTURE_IS_EMPTY = "A picture of one digit is read best: dark ink on light paper, or the other way round."
+HAD_TO = "If it had to name one: "
 
 
 def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
@@ -27,9 +29,7 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
             st.caption(PAPER_IS_EMPTY if paper else PICTURE_IS_EMPTY)
         else:
             shares = " · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3))
-            # Of what is no digit the shares would say how sure it is of one.
-            said = [prediction.reason] if prediction.digit is None else [prediction.reason, shares]
-            st.caption("  \n".join(filter(None, said)))
+            st.caption("  \n".join(filter(None, [prediction.reason, HAD_TO * (prediction.digit is None) + shares])))
     with sees:
         st.image(png(prediction.image, 6), width=140, alt="The drawing as the model sees it, 28 by 28 pixels.")
         st.caption("What the model sees")
@@ -74,9 +74,7 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
         judged = state.Judged(label, prediction.digit, confidence, classifier.card.name, png(prediction.image))
         state.judge(judged, mark, own)
 
-    turned_away, mark = prediction.digit is None, mark_of(ink)
-    if own := is_own() or state.is_claimed(mark):
-        state.claim(mark)
+    turned_away, mark, own = prediction.digit is None, mark_of(ink), is_own(ink)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         judged = state.judged(mark, classifier.card.name)
         st.markdown(_counted(judged) if judged else "Was this right?")
@@ -125,19 +123,8 @@ def show_downloads(trace: Trace, linked: bool) -> None:
 
 
 def show_all_models(trace: Trace) -> None:
-    rows = []
-    for card in loaders.shelf()[0]:
-        if other := loaders.classifier(card):
-            answer = other.judge([trace])[0]
-            rows.append(
-                {
-                    "Model": card.name,
-                    "Reads": answer.in_words if answer.digit is None else str(answer.digit),
-                    "Confidence": "–" if answer.digit is None else percent(answer.confidence),
-                    "Test": f"{card.test.accuracy:.2%}",
-                }
-            )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads, and how sure it is of it.")
+    asked = ((card, loaders.classifier(card)) for card in loaders.shelf()[0])
+    show_answers([(card, other.judge([trace])[0]) for card, other in asked if other], "the drawing")
 
 
 def show_scorecard() -> None:
@@ -223,8 +210,12 @@ def show_desk(classifier: DigitClassifier) -> None:
             show_all_models(trace)
         else:
             st.caption("Draw something first, and every model is asked the same.")
-    with st.expander("Scorecard of this visit", icon=":material/scoreboard:", key="scorecard_open"):
-        show_scorecard()
+    scores = st.expander(
+        "Scorecard of this visit", icon=":material/scoreboard:", on_change="rerun", key="scorecard_open"
+    )
+    with scores:
+        if scores.open:
+            show_scorecard()
     remember()
 
 

@@ -30,7 +30,7 @@ from pages.parts.one_image import LENSES, show_image
 from pages.parts.report import MISTAKES, digit_by_digit, facts, show_digits, whole_report
 from pages.parts.selection import choose_images, misread, past_end, show_chosen, show_misread
 from pages.parts.tables import show_csv
-from pages.parts.trust import USUAL, show_trust
+from pages.parts.trust import choose_threshold, show_trust
 
 REVIEWS = (
     "Of MNIST's test labels reviewers found ten wrong; by corrected labels theirs count, and five images to which they "
@@ -53,7 +53,7 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
         st.session_state.get("colours", COLOURS[0]),
         rival,
         state.votes_of(answers.name),
-        st.session_state.get("above", USUAL),
+        choose_threshold(),
     )
     with st.container(horizontal=True, gap="xsmall"):
         st.download_button(

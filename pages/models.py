@@ -85,10 +85,13 @@ def show_card(card: Card, chosen: bool) -> None:
         config=STILL,
         alt=history_shows(card.name),
     )
-    st.caption(
-        "The training images are turned, moved and thickened at random, which makes them harder than validation's."
-        + (" Where they suddenly become harder, our own pen's samples join them." if card.recipe.get("alone") else "")
-    )
+    said = []
+    if card.recipe.get("augmentation"):
+        said.append("The training images are changed at random, which makes them harder than validation's.")
+    if card.recipe.get("alone"):
+        said.append("Where they suddenly become harder, our own pen's samples join them.")
+    if said:
+        st.caption(" ".join(said))
     with st.expander("Digit by digit", on_change="rerun", key=f"digits {card.name}") as digits:
         if digits.open and (evaluation := loaders.evaluation(card)) is not None:
             show_digits(evaluation, card.name)

@@ -15,6 +15,7 @@ from mnist_core.words import percent, with_article
 from pages.parts import loaders, state
 from pages.parts.charts import STILL, average_chart, difference_chart, numbers_chart, sweep_chart
 from pages.parts.desk import choose_ink, read_link, show_examples, show_sign, write_link
+from pages.parts.memory import remember
 from pages.parts.pictures import data_address, npy, zipped
 from pages.parts.strip import (
     colour_scale,
@@ -319,6 +320,7 @@ def show_walk(classifier: DigitClassifier, pipeline: Pipeline, changed: list[boo
         elif readable:
             there_is = "more than this" if ink else "ink"
             st.caption(f"The doctor and the numbers follow as soon as there is {there_is}.")
+    remember()
 
 
 def show_further(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import streamlit as st
 from sklearn.metrics import accuracy_score, confusion_matrix
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
@@ -252,9 +253,9 @@ def test_an_opened_image_shows_every_models_answer_and_leads_to_the_next(answers
     app.query_params["image"] = str(first)
     app.run()
     assert any(text.value.startswith(f"**Image {first}**: labelled **{labels[first]}**") for text in app.markdown)
-    table = next(frame.value for frame in app.dataframe if "Reads" in frame.value)
+    table = next(frame.value for frame in app.dataframe if "Likeliest" in frame.value)
     assert list(table["Model"]) == [other.name for other in loaders.shelf()[0]]
-    assert table["Reads"][0] == digits[first]
+    assert table["Likeliest"][0] == str(digits[first])
     app.button(key="step Next").click().run()
     assert any(text.value.startswith(f"**Image {second}**") for text in app.markdown)
 
@@ -285,6 +286,14 @@ def test_the_threshold_sentence_is_counted_by_hand(answers):
     sure = (evaluation["confidence"] >= 0.8).to_numpy()
     right = (labels == digits)[sure].mean()
     assert any(f"**{sure.mean():.1%}** answered, **{right:.2%}** of those right" in text.value for text in app.markdown)
+
+
+def test_a_report_is_taken_with_the_threshold_of_its_link(monkeypatch):
+    taken = []
+    monkeypatch.setattr(st, "download_button", lambda _, data, name, *__, **___: taken.append((name, data)))
+    open_page(further="Report", above="0.8")
+    (report,) = [data for name, data in taken if name.endswith(".html")]
+    assert "at least 80.0% sure" in report()
 
 
 def test_the_scans_are_read_well_by_a_model_that_never_saw_them():
@@ -446,7 +455,7 @@ def test_a_model_whose_kept_answers_are_broken_is_asked_itself_or_left_out(here,
         return kept(card)
 
     monkeypatch.setattr(loaders, "test_answers", broken)
-    table = next(frame.value for frame in open_page(image="947").dataframe if "Reads" in frame.value)
+    table = next(frame.value for frame in open_page(image="947").dataframe if "Likeliest" in frame.value)
     assert list(table["Model"]) == (names if here else names[:-1])
 
 
@@ -484,6 +493,21 @@ def test_a_model_that_learned_from_other_images_has_no_answers_to_mnists(save_un
     app = open_page(model="mlp", door="Two models")
     assert any("small learned from other images than MNIST's" in text.value for text in app.markdown)
     assert count(app) > 0
+    app = open_page(model="mlp", door="Two models", data="Scanned digits")
+    (said,) = [text.value for text in app.markdown if "McNemar" in text.value]
+    assert said.endswith("small learned from most of them, so that they say little about it.")
+
+
+def test_a_model_with_other_answers_to_mnist_than_there_are_images_is_left_out(save_untrained, monkeypatch, tmp_path):
+    for file in CHECKPOINTS.glob("mlp.*"):
+        shutil.copy(file, tmp_path)
+    save_untrained("small", data="mnist")
+    monkeypatch.setattr(loaders, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(loaders, "mnist_test_images", lambda: None)
+    table = next(frame.value for frame in open_page(model="mlp", image="5000").dataframe if "Likeliest" in frame.value)
+    assert list(table["Model"]) == ["mlp"]
+    (error,) = open_page(model="small").error
+    assert error.value == "small.answers.npz holds answers to 50 images; MNIST has 10,000."
 
 
 @pytest.mark.parametrize("show", ["Wrong", "Right", "All"])

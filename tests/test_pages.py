@@ -24,9 +24,10 @@ from mnist_core.recipes import RECIPES, read_recipe, usual_name
 from mnist_core.strokes import render
 from mnist_core.train import parse_arguments
 from mnist_core.words import as_code, as_written, counted, whole_number, whole_percent, with_article
-from pages.parts import loaders, state
+from pages.parts import loaders, quality, state
 from pages.parts.examples import EXAMPLES
 from pages.parts.pictures import data_address
+from pages.parts.quality import read as read_figures
 from tests.inks import SEVEN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,12 @@ BLANK = np.zeros((28, 28), dtype=np.float32)
 
 def open_app() -> AppTest:
     return AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+
+
+def open_scorecard() -> AppTest:
+    app = open_app()
+    app.session_state["scorecard_open"] = True
+    return app.run()
 
 
 def as_canvas(pixels: np.ndarray, strokes: int = 1) -> dict:
@@ -112,8 +119,9 @@ def test_every_model_reads_the_same_ink_where_all_are_asked():
     names = [card.name for card in list_checkpoints()[0]]
     answers = [DigitClassifier.load(name).predict(ink) for name in names]
     assert list(table["Model"]) == names
-    assert list(table["Reads"]) == [said.in_words if said.digit is None else str(said.digit) for said in answers]
-    assert len(set(table["Reads"])) > 1
+    assert list(table["Likeliest"]) == [str(said.probabilities.argmax()) for said in answers]
+    assert list(table["In words"]) == [said.in_words for said in answers]
+    assert len(set(table["In words"])) > 1
 
 
 @pytest.mark.parametrize(
@@ -205,7 +213,7 @@ def test_an_eight_is_named_with_the_right_article():
 
 
 def test_a_drawing_that_two_models_were_asked_about_is_one_drawing_with_the_last_word():
-    app = open_app().run()
+    app = open_scorecard()
     bring_seven(app)
     app.run().button(key="right").click().run()
     app.selectbox(key="model").set_value("mlp").run()
@@ -244,7 +252,7 @@ def test_a_share_in_whole_percents_is_never_rounded_to_all_or_nothing():
 def test_the_scores_are_numbered_as_the_drawings_in_the_archive(monkeypatch):
     files = {}
     monkeypatch.setattr(st, "download_button", lambda _, data, name, *__, **___: files.update({name: data}))
-    app = open_app().run()
+    app = open_scorecard()
     for example in "97":
         app.button(key=f"example {example}").click().run()
         app.button(key="right").click().run()
@@ -270,15 +278,15 @@ def drawn(app: AppTest) -> list[int]:
     return [judged.label for judged in app.session_state["own drawings"].values()]
 
 
-@pytest.mark.parametrize("verdict", ["unsure", "not a digit"])
-def test_the_shares_stand_beside_the_reason_where_there_is_a_digit(verdict, monkeypatch):
+@pytest.mark.parametrize(("verdict", "before"), [("unsure", ""), ("not a digit", "If it had to name one: ")])
+def test_the_shares_stand_below_the_reason_and_are_no_answer_where_there_is_none(verdict, before, monkeypatch):
     shares = np.eye(10)[4] * 0.5 + np.eye(10)[9] * 0.3 + 0.02
     answer = Prediction(verdict, shares, BLANK, "Few people write one like this.")
     monkeypatch.setattr(DigitClassifier, "judge", lambda self, traces: [answer] * len(traces))
     app = open_app().run()
     app.button(key="example 4").click().run()
     (said,) = [text.value for text in app.caption if text.value.startswith("Few people")]
-    assert ("4: 52.0%" in said) == (verdict == "unsure")
+    assert said.splitlines()[1] == f"{before}4: 52.0% · 9: 32.0% · 0: 2.0%"
 
 
 def judge_what_is_turned_away(app: AppTest, monkeypatch, example: str, word: str) -> None:
@@ -291,7 +299,7 @@ def judge_what_is_turned_away(app: AppTest, monkeypatch, example: str, word: str
 
 
 def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch):
-    app = open_app().run()
+    app = open_scorecard()
     judge_what_is_turned_away(app, monkeypatch, "5", "is_5")
     assert any(text.value == "Counted as a 5 that was turned away." for text in app.markdown)
     assert any(text.value == "**0 of 1 right** (0%), 1 turned away" for text in app.markdown)
@@ -304,7 +312,7 @@ def test_a_digit_that_is_turned_away_can_be_counted_and_is_not_right(monkeypatch
 
 
 def test_what_is_no_digit_is_right_where_it_is_turned_away_and_wrong_where_it_is_read(monkeypatch):
-    app = open_app().run()
+    app = open_scorecard()
     judge_what_is_turned_away(app, monkeypatch, "Letter A", "right")
     assert any(text.value == "Counted as rightly turned away." for text in app.markdown)
     app.button(key="example 9").click().run()
@@ -364,6 +372,17 @@ def test_the_model_page_shows_every_checkpoint_with_its_figures():
     for card in cards:
         assert f"{card.test.accuracy:.2%}" in shown
         assert f"{card.parameters:,}" in shown
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_ingredients_of_another_recipe_are_said_to_be(same, monkeypatch):
+    recipe = list_checkpoints()[0][0].recipe | {"architecture": "house", "arguments": {}}
+    rows = {"command": "c", "tables": [{"title": "t", "columns": ["x"], "rows": [["a", "1"]]}]}
+    kept = rows | {"recipe": recipe if same else recipe | {"written": 7}}
+    monkeypatch.setattr(quality, "read", lambda name: kept if name == "ablations" else read_figures(name))
+    app = open_app().run().switch_page("pages/models.py").run()
+    (said,) = [text.value for text in app.caption if text.value.startswith("Short runs")]
+    assert ("has changed since" in said) != same
 
 
 def test_a_checkpoint_that_is_replaced_while_the_table_is_made_leaves_its_cost_empty(monkeypatch):

@@ -47,6 +47,12 @@ def open_page(**parameters: str) -> AppTest:
     return app.switch_page("pages/preprocessing.py").run()
 
 
+def test_a_drawing_that_is_looked_into_here_stays_its_visitors_own():
+    app = draw(open_page())
+    assert "claimed" in app.session_state
+    assert "claimed" not in open_page(sample="0").session_state
+
+
 def draw(app: AppTest, pixels: np.ndarray = SEVEN) -> AppTest:
     app.session_state["canvas"] = as_canvas(pixels)
     return app.run()

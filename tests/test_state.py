@@ -159,6 +159,8 @@ def test_what_a_canvas_says_at_once_is_from_a_forgotten_visit_and_outlasts_its_r
     assert state.board().shown == tuple(strokes("a", "b"))
     say_back("a", "b")
     assert story() == told
+    assert not state.board().now.own, "it may be an example"
+    hear("a", "b", "c")
     assert state.board().now.own
 
 

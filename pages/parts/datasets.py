@@ -65,12 +65,16 @@ class Answered:
 
 def about(card: Card, data: str) -> str:
     """What the images are, whether the model knows them already, and how it is judged by them."""
-    said = [WHAT[data]]
-    if data == SCANS and card.data != "mnist":
-        said.append(f"{card.name} learned from most of them, so that they say little about it.")
+    said = [WHAT[data], knows_already(card, data)]
     if card.limits:
         said.append("The likeliest digit counts, also where the model would be unsure or turn an image away.")
-    return " ".join(said)
+    return " ".join(filter(None, said))
+
+
+def knows_already(card: Card, data: str) -> str:
+    if data == SCANS and card.data != "mnist":
+        return f"{card.name} learned from most of them, so that they say little about it."
+    return ""
 
 
 def choose_data() -> str:

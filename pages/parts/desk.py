@@ -51,15 +51,20 @@ def choose_ink() -> bytes | None:
         label_visibility="collapsed",
     )
     if source == DRAW:
-        return _choose_drawing()
-    state.renew_canvas()
-    return _choose_sample() if source == SAMPLE else _choose_picture(source)
+        ink = _choose_drawing()
+    else:
+        state.renew_canvas()
+        ink = _choose_sample() if source == SAMPLE else _choose_picture(source)
+    if ink is not None and is_own(ink):
+        state.claim(mark_of(ink))
+    return ink
 
 
-def is_own() -> bool:
+def is_own(ink: bytes) -> bool:
     """Whether the ink on the desk is the visitor's, and not an example, a link's or out of a set of images."""
     source = st.session_state[state.SOURCE]
-    return source != SAMPLE and (state.board().now.own if source == DRAW else state.brought().own)
+    fresh = source != SAMPLE and (state.board().now.own if source == DRAW else state.brought().own)
+    return fresh or state.is_claimed(mark_of(ink))
 
 
 def mark_of(ink: bytes) -> bytes:

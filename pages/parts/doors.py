@@ -12,7 +12,7 @@ from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_mat
 from mnist_core.words import counted
 from pages.parts import loaders, state
 from pages.parts.charts import PRESSABLE, matrix_difference_chart
-from pages.parts.datasets import MNIST, Answered, answered
+from pages.parts.datasets import MNIST, Answered, answered, knows_already
 from pages.parts.fingers import place_for_presses
 from pages.parts.lasso import show_lasso
 from pages.parts.selection import first_sheet, select, turn_of_matrix
@@ -32,6 +32,7 @@ class Rival(NamedTuple):
 
     name: str
     answers: Answered
+    caveat: str = ""  # why its answers say little about it
 
 
 def _pressed(key: str) -> tuple[int | None, int | None] | None:
@@ -112,10 +113,11 @@ def show_map(card: Card, answers: Answered) -> None:
         card.name,
         places,
         MAP_SHOWS,
+        show="All",
     )
     st.caption(
         f"{MAP_WORDS} Draw a line around some points: the gallery shows "
-        "all images inside it, of digits hidden in the legend too."
+        "the images inside it, of digits hidden in the legend too."
     )
 
 
@@ -136,13 +138,14 @@ def choose_rival(card: Card, answers: Answered) -> Rival | None:
     name = st.selectbox(
         "Compare with", [other.name for other in others], key="versus", bind="query-params", on_change=first_sheet
     )
-    second = answered(next(other for other in others if other.name == name), answers.name)
+    other = next(other for other in others if other.name == name)
+    second = answered(other, answers.name)
     if second is None:
         return None
     if len(second.evaluation) != len(answers.evaluation):
         st.markdown(f"{name} has no answers to these images.")
         return None
-    return Rival(name, second)
+    return Rival(name, second, knows_already(other, answers.name))
 
 
 def choose_kind(card: Card, answers: Answered, rival: Rival) -> tuple[list[int], Answered]:
@@ -194,6 +197,10 @@ def of_kind(kind: str, count: int, first: str, second: str) -> str:
 
 def verdict_of(first: str, answers: Answered, rival: Rival) -> str:
     """Which of the two models is ahead, and whether that may be chance."""
+    return " ".join(filter(None, (_who_is_ahead(first, answers, rival), rival.caveat)))
+
+
+def _who_is_ahead(first: str, answers: Answered, rival: Rival) -> str:
     comparison, second = compare(answers.evaluation, rival.answers.evaluation), rival.name
     fixed, new = len(comparison.fixed), len(comparison.new)
     if fixed == new:

@@ -87,8 +87,11 @@ def fenced_images(answers: Answered, usual: str) -> frozenset[int] | None:
         return None
 
 
-def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) -> None:
-    """A map on which a line can be drawn around points; the line goes into the address and is drawn from there."""
+def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str, **filters: str) -> None:
+    """A map on which a line can be drawn around points; the line goes into the address and is drawn from there.
+
+    `filters` are put back with it.
+    """
     key = f"map {place} {state.chart_turn()}"
     if fenced(place, places) is not None:
         figure = loaders.outlined_figure(figure, read(state.fence()[1]))
@@ -96,8 +99,8 @@ def show_lasso(figure: go.Figure, place: str, places: np.ndarray, words: str) ->
     def caught() -> None:
         selection = st.session_state[key]["selection"]
         lines = [np.column_stack([line["x"], line["y"]]) for line in selection["lasso"]]
-        if selection["points"] and (text := write(lines)):
-            state.fence_in(place, text)
+        if (text := write(lines)) and catch(text, places):
+            state.fence_in(place, text, filters)
             if has_fingers():
                 state.put_back({FINGER: False})
 

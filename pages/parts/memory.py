@@ -20,14 +20,13 @@ MOST = 500  # judgements, half a kilobyte each: all of them travel with each new
 _tab = st.components.v2.component(
     "tab",
     js="""
-export default function ({ data: { kept, visit, heard }, setTriggerValue }) {
+export default function ({ data: { kept, visit, heard, asked }, setTriggerValue }) {
     const name = "what was judged";
     try {
         const before = JSON.parse(sessionStorage.getItem(name) ?? "{}");
-        if (before.kept && before.visit !== visit && !heard) {
-            setTriggerValue("before", before.kept);
-            return;
-        }
+        const foreign = before.kept && before.visit !== visit;
+        if (!heard && (foreign || asked)) setTriggerValue("before", foreign ? before.kept : "nothing");
+        if (!heard && foreign) return;
         sessionStorage.setItem(name, JSON.stringify({ kept, visit }));
     } catch {
         // Some browsers keep nothing for a page in a frame: what was judged then ends with the visit.
@@ -37,8 +36,11 @@ export default function ({ data: { kept, visit, heard }, setTriggerValue }) {
 )
 
 
-def remember() -> None:
-    """Once in each run of a page that shows what was judged, or of the part of it in which judging takes place."""
+def remember(asked: bool = False) -> None:
+    """Once in each run of a page that shows what was judged, or of the part of it in which judging takes place.
+
+    Where it is `asked` the tab answers also when it has kept nothing.
+    """
 
     def hear() -> None:
         state.hear_tab()
@@ -47,7 +49,7 @@ def remember() -> None:
 
     _tab(
         key="tab",
-        data={"kept": _packed(), "visit": state.visit(), "heard": state.tab_was_heard()},
+        data={"kept": _packed(), "visit": state.visit(), "heard": state.tab_was_heard(), "asked": asked},
         on_before_change=hear,
     )
 

@@ -1,7 +1,6 @@
 """One image under the magnifying glass: every model's answer, what the answer rests on, and its neighbours."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from mnist_core import CheckpointError
@@ -20,6 +19,7 @@ from pages.parts.doubts import VOTES
 from pages.parts.gallery import SIDE, show_steps
 from pages.parts.memory import remember
 from pages.parts.pictures import data_address, laid_over, placeholder
+from pages.parts.tables import show_answers
 
 LENSES = ["Image", "Occlusion", "Saliency"]
 MEANING = {
@@ -104,13 +104,9 @@ def _show_vote(answers: Answered, number: int) -> None:
 
 
 def _show_every_answer(answers: Answered, number: int) -> None:
-    rows = []
-    for card in loaders.shelf()[0]:
-        if (logits := _logits(card, answers, number)) is not None:
-            (prediction,) = conclude(logits, card.limits)
-            reads = {"Reads": int(logits.argmax()), "Confidence": percent(prediction.confidence)}
-            rows.append({"Model": card.name, **reads, "In words": prediction.in_words})
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What each model reads in this image.")
+    known = ((card, _logits(card, answers, number)) for card in loaders.shelf()[0])
+    said = [(card, conclude(logits, card.limits)[0]) for card, logits in known if logits is not None]
+    show_answers(said, "this image")
 
 
 def _logits(card: Card, answers: Answered, number: int) -> np.ndarray | None:

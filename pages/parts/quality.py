@@ -9,10 +9,11 @@ from mnist_core.checkpoints import CHECKPOINTS, Card
 from pages.parts import loaders
 
 FIGURES = CHECKPOINTS / "figures"
+CHANGED = " The recipe has changed since then: what helps is likely to help still, but not by the same amount."
 
 
 def show_quality(card: Card) -> None:
-    """Nothing where nothing was measured of these very weights."""
+    """Nothing where the benchmarks did not measure these very weights."""
     quality = read("quality")
     if quality.get("sha256") != card.sha256:
         return
@@ -36,12 +37,18 @@ def show_quality(card: Card) -> None:
         with st.expander("What each ingredient of its recipe is worth"):
             st.caption(
                 f"Short runs with one ingredient changed: {ablations['tables'][0]['title']}. "
-                f"Printed by `{ablations['command']}`."
+                f"Printed by `{ablations['command']}`." + ("" if _is_of(ablations, card) else CHANGED)
             )
             show_table(ablations["tables"][0])
     with st.expander("What our own pen writes", on_change="rerun", key=f"written {card.name}") as written:
         if written.open:
             show_written()
+
+
+def _is_of(ablations: dict, card: Card) -> bool:
+    """Whether it was this card's recipe of which ingredients were left out."""
+    recipe = ablations.get("recipe", {})
+    return all(name in recipe and recipe[name] == value for name, value in card.recipe.items())
 
 
 def show_written() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from mnist_core.checkpoints import Card
+from mnist_core.checkpoints import TEST_IMAGES, Card
 from mnist_core.evaluate import accuracy, compare, confused_pairs, confusion_matrix, mistakes, per_digit, reliability
 from mnist_core.reviews import corrected, opinion
 from mnist_core.words import counted, percent
@@ -64,7 +64,7 @@ def facts(answers: Answered) -> list[str]:
         f"**{score.accuracy:.2%}** right (95% interval {score.low:.2%} to {score.high:.2%})",
         f"**{counted(score.total - score.correct, 'mistake')}** in {counted(score.total, 'image')}",
     ]
-    if answers.name == MNIST and len(evaluation) == 10_000:
+    if answers.name == MNIST and len(evaluation) == TEST_IMAGES:
         said.append(f"**{accuracy(corrected(evaluation)).accuracy:.2%}** by the labels that reviewers corrected")
     if pairs := confused_pairs(confusion_matrix(evaluation)):
         said.append(f"worst digit **{worst['digit']:.0f}** ({worst['recall']:.2%})")

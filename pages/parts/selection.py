@@ -187,7 +187,7 @@ def _show_chips(label: int | None, digit: int | None, sure: tuple, text: str, fe
     elif digit is not None:
         chips.append((f"read as {digit}", unselect, {"answer": ANY}))
     if fence is not None:
-        chips.append((f"{len(fence):,} from the map", state.take_fence_down, {}))
+        chips.append((f"{len(fence):,} from the map", state.take_fence_down, {"show": "Wrong"}))
     if sure != EVERY:
         chips.append((f"{sure[0]}% to {sure[1]}% sure", unselect, {"sure": EVERY}))
     if text:

@@ -153,8 +153,9 @@ def told_of_link(place: str, words: list[str]) -> list[str]:
 def knows_link(word: str) -> bool:
     """Whether this visit has read or written a link's word before: an old one must not undo what came after it."""
     known = st.session_state.setdefault("links", set())
-    before = word in known
-    known.add(word)
+    mark = _digest(word.encode())
+    before = mark in known
+    known.add(mark)
     return before
 
 
@@ -179,7 +180,7 @@ def hear_canvas(strokes: list[dict], png: bytes) -> None:
         # A new canvas has nothing to say. This one says what was drawn before the server forgot the visit, and may be
         # redrawing itself meanwhile as the new visit began.
         st.session_state["board"] = replace(before, heard=png, told=(_lines(before.shown),))
-        draw(drawing)
+        draw(replace(drawing, own=False))  # it may be an example; the tab knows which was the visitor's
         return
     st.session_state["board"] = replace(before, now=drawing, heard=png, past=_past_and_now(), future=(), told=())
 
@@ -357,10 +358,11 @@ def is_touched() -> bool:
 # The errors page ----------------------------------------------------------------------------------------------
 
 
-def fence_in(place: str, text: str) -> None:
-    """Keep, in the address, what a lasso caught on the map of `place`."""
-    put_back_as_one_step({"sheet": 1}, {LASSO: text, MAP: place, "sheet": ""})
+def fence_in(place: str, text: str, filters: dict[str, str]) -> None:
+    """Keep, in the address, what a lasso caught on the map of `place`; the filters must leave it to be seen."""
+    put_back_as_one_step({"sheet": 1} | filters, {LASSO: text, MAP: place, "sheet": ""} | filters)
     st.query_params[LASSO] = text
+    fill_gallery()
 
 
 def fence() -> tuple[str, str]:
@@ -368,8 +370,8 @@ def fence() -> tuple[str, str]:
     return st.query_params.get(MAP, ""), st.query_params.get(LASSO, "")
 
 
-def take_fence_down() -> None:
-    begin_anew({"sheet": 1}, LASSO, MAP)
+def take_fence_down(**filters: str) -> None:
+    begin_anew({"sheet": 1} | filters, LASSO, MAP)
     turn_charts()
 
 

@@ -45,9 +45,19 @@ def show_trust(evaluation: pd.DataFrame) -> None:
             alt=SHOWS["confidences"],
         )
         st.caption("Each step upwards is ten times as many images, so that a single mistake can be seen.")
-    st.markdown("**Answer only when at least so sure**")
-    threshold = st.slider(
-        "Answer only when at least so sure",
+    threshold = choose_threshold()
+    st.markdown(in_words(evaluation, threshold))
+    st.plotly_chart(
+        threshold_figure(evaluation, threshold),
+        key="thresholds",
+        config=STILL,
+        alt=SHOWS["thresholds"],
+    )
+
+
+def choose_threshold() -> float:
+    return st.slider(
+        "**Answer only when at least so sure**",
         0.0,
         0.999,
         USUAL,
@@ -56,14 +66,6 @@ def show_trust(evaluation: pd.DataFrame) -> None:
         key="above",
         persist_state="session",
         bind="query-params",
-        label_visibility="collapsed",
-    )
-    st.markdown(in_words(evaluation, threshold))
-    st.plotly_chart(
-        threshold_figure(evaluation, threshold),
-        key="thresholds",
-        config=STILL,
-        alt=SHOWS["thresholds"],
     )
 
 

@@ -54,6 +54,12 @@ def test_a_lasso_on_the_map_fills_the_wall_and_lets_go(open_page):
     expect(page.get_by_text("Nothing is caught yet.")).to_be_visible()
 
 
+def test_a_link_to_a_drawing_that_only_another_tab_keeps_is_answered(open_page):
+    page = open_page("data?image=200000")
+    expect(page.get_by_text("There is no such image here.")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("image="))
+
+
 def test_a_drawing_that_was_judged_is_measured(open_page):
     page = open_page()
     draw(page, SEVEN)
