@@ -52,35 +52,52 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
     So lie a dark canvas in a figure or on a web page, and a canvas under a strip that was caught with it. `light` says
     which pixels are light.
     """
-    for page in (light, ~light):
+    for page in _pages(picture, light):
         if page.all() or not page.any():
             continue
         top, left, bottom, right = box_of(~page)
         part, inner = picture[top:bottom, left:right], ~page[top:bottom, left:right]
+        # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
+        if inner.mean() <= 0.6 or inner.size <= 0.1 * page.size or min(inner.shape) < LEAST or inner.all():
+            continue
         corners = _round_corners(inner)
-        around = inner.size < page.size or corners.any()
-        if not (around and inner.size > 0.1 * page.size) or min(inner.shape) < LEAST or inner.all():
+        if inner.size == page.size and not corners.any():
             continue
         level = np.median(part[inner])
-        # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
-        beyond = int(ROUND * min(inner.shape)) if corners.any() else 0
-        if inner.mean() > 0.6 and border(np.abs(part - level) <= EVEN, beyond) > 0.98:
-            bare = np.full_like(picture, level)
-            bare[top:bottom, left:right] = np.where(corners, level, part)
-            return bare, True
+        alike = np.abs(part - level) <= EVEN
+        round_off = int(ROUND * min(inner.shape)) if corners.any() else 0
+        # An edge between two pixels, or with a line along it, is of neither kind.
+        for rim in range(1 if round_off else 1 + max(1, min(part.shape) // 100)):
+            within = (slice(rim, part.shape[0] - rim), slice(rim, part.shape[1] - rim))
+            if border(alike[within], round_off) > 0.98:
+                bare = np.full_like(picture, level)
+                bare[top:bottom, left:right][within] = np.where(corners, level, part)[within]
+                return bare, True
     return picture, False
+
+
+def _pages(picture: np.ndarray, light: np.ndarray) -> Iterator[np.ndarray]:
+    """What may be the page: all that is light or all that is dark; or, where page and canvas are of one kind beside
+    their ink, what of this kind is nearer to the ink, together with it."""
+    yield light
+    yield ~light
+    _, *halves = _levels(picture[::2, ::2])
+    if len(halves) == 2:
+        among_light, among_dark = halves
+        yield picture <= among_light
+        yield picture > among_dark
 
 
 def _round_corners(tile: np.ndarray) -> np.ndarray:
     """What a tile's four rounded corners leave of its box, and their soft rims; nothing where a corner is not round."""
+    corners = np.ix_([0, -1], [0, -1])
+    if tile[corners].any():
+        return np.zeros_like(tile)
     labels, _ = ndimage.label(~tile)
-    at_corners = labels[[0, 0, -1, -1], [0, -1, 0, -1]]
-    spans = ndimage.find_objects(labels)
-    small = all(
-        number and max(part.stop - part.start for part in spans[number - 1]) <= ROUND * min(tile.shape)
-        for number in at_corners
-    )
-    return ndimage.binary_dilation(np.isin(labels, at_corners), iterations=4) if small else np.zeros_like(tile)
+    spans, numbers = ndimage.find_objects(labels), np.unique(labels[corners])
+    if any(max(part.stop - part.start for part in spans[n - 1]) > ROUND * min(tile.shape) for n in numbers):
+        return np.zeros_like(tile)
+    return ndimage.binary_dilation(np.isin(labels, numbers), iterations=4)
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:

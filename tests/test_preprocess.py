@@ -371,6 +371,34 @@ def test_a_page_around_a_canvas_or_beside_it_is_no_part_of_it(around, paper):
     np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
 
 
+@pytest.mark.parametrize("paper", ["light", "dark"])
+@pytest.mark.parametrize("grey", [0, 60, 120, 180, 225])
+@pytest.mark.parametrize("around", [60, ((20, 0), (0, 0)), ((60, 0), (0, 40))], ids=str)
+def test_a_grey_page_or_strip_is_no_part_of_its_canvas(grey, around, paper):
+    """A window's own colours lie between those of ink and paper."""
+    page = np.pad(WHITE_PAGE, around, constant_values=grey)
+    trace = HOUSE.run(page if paper == "light" else 255 - page)
+    assert trace["polarity"].facts["paper"] == paper
+    np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.77, 1.5])
+@pytest.mark.parametrize("paper", ["light", "dark"])
+def test_a_canvas_on_a_page_may_end_between_two_pixels(factor, paper):
+    page = np.pad(WHITE_PAGE, 61)
+    page = Image.fromarray(page if paper == "light" else 255 - page)
+    trace = HOUSE.run(page.resize([round(side * factor) for side in page.size], Image.Resampling.BILINEAR))
+    assert trace["polarity"].facts["paper"] == paper
+    alone = HOUSE.run(WHITE_PAGE)["crop"].facts["box"]
+    assert np.allclose(trace["crop"].facts["box"], (np.array(alone) + 61) * factor, atol=1.5)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_line_around_a_canvas_on_a_page_is_no_ink(width):
+    framed = np.pad(np.pad(255 - WHITE_PAGE, width, constant_values=60), 60, constant_values=255)
+    np.testing.assert_array_equal(HOUSE.run(framed).image, HOUSE.run(WHITE_PAGE).image)
+
+
 @pytest.mark.parametrize("radius", [4, 20, 60])
 @pytest.mark.parametrize("margin", [0, 20])
 @pytest.mark.parametrize("transparent", [True, False])
