@@ -241,8 +241,7 @@ def unpack_json(body: bytes) -> bytes:
         raise HTTPException(400, "The body is not JSON.") from None
     if isinstance(values, dict) and "model" in values:
         raise HTTPException(422, NAMED)
-    text = values.get("image") if isinstance(values, dict) else None
-    if not isinstance(text, str):
+    if not (isinstance(values, dict) and values.keys() == {"image"} and isinstance(text := values["image"], str)):
         raise HTTPException(422, ASKED)
     text = re.sub(r"\s+", "", text)
     if text[:5].lower() == "data:":

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ def finish(command: Callable[[], int]) -> int:
     if sys.stdout is None:
         print("The answers cannot be written: standard output is closed. Leave it open.", file=sys.stderr)
         return 1
+    # What Pillow finds odd in a picture is no affair of who asks what it shows; the sentences say what matters.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack letters that a file's name has

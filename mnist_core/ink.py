@@ -104,7 +104,7 @@ def _in_range(array: np.ndarray) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise InkError("The ink holds values that are not numbers (NaN or infinity).")
-    deep = (array.dtype.kind, array.dtype.itemsize) == ("u", 2) and high > 255
+    deep = array.dtype.kind in "ui" and array.dtype.itemsize in (2, 4) and high > 255  # as Pillow reads 16 bits
     full = 1 if high <= 1 + ROUNDING else 65535 if deep else 255
     if low < -ROUNDING or high > full * (1 + ROUNDING):
         raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
@@ -246,6 +246,8 @@ def _brightness_and_cover(image: Image.Image, factor: int = 1) -> tuple[np.ndarr
     """How light each pixel is and, where the picture knows transparency, how far the pixel hides its paper."""
     if _is_deep(image):
         image = image.convert("F")
+    elif image.mode == "La":  # its light is multiplied by its cover already
+        image = image.convert("LA").convert("RGBA")
     elif image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode not in ("L", "RGB"):

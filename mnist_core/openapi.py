@@ -73,7 +73,7 @@ def describe(models: list[str]) -> dict:
     bodies = {kind: {"schema": picture} for kind in PICTURES}
     bodies[FORM] = {"schema": {"type": "object", "properties": {"image": picture}, "required": ["image"]}}
     encoded = {**TEXT, "description": "The picture in base64, or as a data URL."}
-    bodies[JSON] = {"schema": {"type": "object", "properties": {"image": encoded}, "required": ["image"]}}
+    bodies[JSON] = {"schema": record(image=encoded)}
     predict = {
         "operationId": "predict",
         "summary": "Which digit is this?",

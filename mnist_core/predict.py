@@ -190,10 +190,16 @@ def build_parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", dest="form", action="store_const", const=Csv, help="rows below a line of names")
     parser.add_argument("--top", type=_places, metavar="K", help="the K likeliest digits (default: 1; of --json: 3)")
     parser.add_argument("--model", metavar="NAME", help="which model answers (default: the house's own choice)")
-    parser.add_argument("--stages", type=Path, metavar="DIR", help="write what each stage made of the ink, as PNG")
+    parser.add_argument("--stages", type=_folder, metavar="DIR", help="write what each stage made of the ink, as PNG")
     add_checkpoints(parser)
     parser.set_defaults(form=Table)
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a folder has a name")
+    return Path(text)
 
 
 def _places(text: str) -> int:
@@ -210,17 +216,32 @@ def predict(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     classifier = load_classifier(parser, options.model, options.checkpoints)
     faults = Faults()
     paths = list(find_pictures(options.paths, faults))
+    if options.stages:
+        _ensure_apart(parser, options.stages, options.paths, paths)
     stages = Stages(options.stages, len(paths) > 1) if options.stages else None
     form = options.form(classifier.card, options.top)
     lines = form.head
     for batch in answer(classifier, paths, faults, stages):
         lines += [form.line(*each) for each in batch]
-        with tqdm.external_write_mode():
-            print(*lines, sep="\n", flush=True)
+        if lines:
+            with tqdm.external_write_mode():
+                print(*lines, sep="\n", flush=True)
         lines = []
     if lines and options.form is Csv:
         print(*lines)  # a program that reads on wants the names of the columns, rows or none
     return 1 if faults.count else 0
+
+
+def _ensure_apart(parser: argparse.ArgumentParser, stages: Path, asked: list[str], pictures: list[str]) -> None:
+    """Stages must not be read as drawings the next time, nor be written over drawings that are yet to be read."""
+
+    def lies_in(path: str | Path, folder: str | Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+    if inside := next((path for path in asked if os.path.isdir(path) and lies_in(stages, path)), None):
+        parser.error(f"--stages {stages} lies in {printable(inside)}, which is read. Choose a folder elsewhere.")
+    if len(pictures) > 1 and (held := next((p for p in pictures if p != STDIN and lies_in(p, stages)), None)):
+        parser.error(f"--stages {stages} holds {printable(held)}, which is read. Choose a folder elsewhere.")
 
 
 def main(arguments: list[str] | None = None) -> int:

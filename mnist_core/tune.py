@@ -389,7 +389,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--out", type=Path, default=STUDIES, metavar="FOLDER", help="for the results (default: checkpoints/studies/)"
     )
     options = parser.parse_args(arguments)
-    options.name = options.name or options.architecture
+    options.name = options.architecture if options.name is None else options.name
     return options
 
 

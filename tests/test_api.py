@@ -155,6 +155,7 @@ HUGE = as_png(np.zeros((6251, 8000), dtype=bool))
         (422, "POST", "predict?model=first&model=second", {"content": SEVEN, "headers": PNG}, "once"),
         (422, "POST", "predict", {"files": {"image": SEVEN}, "data": {"model": "second"}}, "?model=NAME"),
         (422, "POST", "predict", {"json": {"image": "", "model": "second"}}, "?model=NAME"),
+        (422, "POST", "predict", {"json": {"image": "", "top": 5}}, 'Send {"image": "..."}'),
         (404, "GET", "nothing", {}, "openapi.json"),
         (404, "GET", "", {}, "openapi.json"),
         (404, "POST", "predict/more", {}, "openapi.json"),

@@ -317,6 +317,29 @@ def test_stages_are_not_written_over_the_picture_itself(ask, pictures):
     assert "would be written over" in err
 
 
+def test_stages_are_not_written_where_they_would_be_read_or_over_what_is_yet_to_be_read(
+    ask, pictures, tmp_path, capsys
+):
+    (pictures / "steps").mkdir()
+    for arguments, told in (
+        ((pictures, "--stages", pictures / "steps"), f"lies in {pictures}"),
+        (
+            (pictures / "seven.png", pictures / "b" / "seven.JPG", "--stages", pictures / "b"),
+            "seven.JPG, which is read",
+        ),
+        ((pictures / "seven.png", "--stages", ""), "a folder has a name"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            ask(*arguments)
+        assert told in capsys.readouterr().err
+    assert not any((pictures / "steps").iterdir())
+
+
+def test_where_no_stage_can_be_written_a_program_is_told_no_empty_line(ask, pictures):
+    status, out, _ = ask(pictures / "seven.png", "--json", "--stages", pictures / "notes.txt")
+    assert (status, out) == (1, "")
+
+
 def test_thousands_of_files_go_through_in_batches_that_hold_no_picture_of_a_stage(ask, pictures, monkeypatch):
     batches = []
     judge = DigitClassifier.judge
@@ -373,6 +396,13 @@ def test_a_closed_pipe_ends_the_command_quietly(models, pictures):
         command.stdout.close()
         assert command.stderr.read() == b""
         assert command.wait(60) == 128 + signal.SIGPIPE
+
+
+def test_what_pillow_warns_of_is_not_printed_beside_the_sentence(models, tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
+    with start(tmp_path / "huge.png", "--checkpoints", models, stdout=subprocess.DEVNULL) as command:
+        (told,) = command.stderr.read().decode().splitlines()
+    assert told.endswith("Bring a smaller one.")
 
 
 @pytest.mark.parametrize(
