@@ -66,8 +66,7 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
         level = np.median(part[inner])
         alike = np.abs(part - level) <= EVEN
         round_off = int(ROUND * min(inner.shape)) if corners.any() else 0
-        # An edge between two pixels, or with a line along it, is of neither kind.
-        for rim in range(1 if round_off else 1 + max(1, min(part.shape) // 100)):
+        for rim in range(1 if round_off else 1 + _rim(inner)):
             within = (slice(rim, part.shape[0] - rim), slice(rim, part.shape[1] - rim))
             if border(alike[within], round_off) > 0.98:
                 bare = np.full_like(picture, level)
@@ -77,8 +76,13 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _pages(picture: np.ndarray, light: np.ndarray) -> Iterator[np.ndarray]:
-    """What may be the page: all that is light or all that is dark; or, where page and canvas are of one kind beside
-    their ink, what of this kind is nearer to the ink, together with it."""
+    """What may be the page: what is like the picture's border, where all of it is alike. Else all that is light or all
+    that is dark; or, where page and canvas are of one kind beside their ink, what of this kind is nearer to the ink,
+    together with it."""
+    alike = np.abs(picture - picture[0, 0]) <= EVEN
+    if border(alike) == 1:
+        yield alike
+        return
     yield light
     yield ~light
     _, *halves = _levels(picture[::2, ::2])
@@ -88,14 +92,20 @@ def _pages(picture: np.ndarray, light: np.ndarray) -> Iterator[np.ndarray]:
         yield picture > among_dark
 
 
+def _rim(tile: np.ndarray) -> int:
+    """How broad an edge may be that is of neither kind: it lies between two pixels, or has a line along it."""
+    return max(1, min(tile.shape) // 100)
+
+
 def _round_corners(tile: np.ndarray) -> np.ndarray:
     """What a tile's four rounded corners leave of its box, and their soft rims; nothing where a corner is not round."""
     corners = np.ix_([0, -1], [0, -1])
     if tile[corners].any():
         return np.zeros_like(tile)
     labels, _ = ndimage.label(~tile)
-    spans, numbers = ndimage.find_objects(labels), np.unique(labels[corners])
-    if any(max(part.stop - part.start for part in spans[n - 1]) > ROUND * min(tile.shape) for n in numbers):
+    pieces, numbers = ndimage.find_objects(labels), np.unique(labels[corners])
+    spans = [max(part.stop - part.start for part in pieces[number - 1]) for number in numbers]
+    if max(spans) > ROUND * min(tile.shape) or max(spans) <= _rim(tile):
         return np.zeros_like(tile)
     return ndimage.binary_dilation(np.isin(labels, numbers), iterations=4)
 
