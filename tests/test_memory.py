@@ -116,7 +116,7 @@ def as_kept(entry: dict) -> str:
 @pytest.mark.parametrize("sent", ["never", "[" * 100_000, "[]", "{}", '{"judged": 7}', 7, None])
 def test_what_no_page_has_kept_brings_nothing_back_and_is_not_asked_for_again(sent, monkeypatch, session):
     monkeypatch.setattr(memory, "_tab", lambda key, data, on_before_change: on_before_change())
-    session["tab"] = {"before": sent}
+    session[memory.KEY] = {"before": sent}
     memory.remember()
     assert everything() == ({}, {}, {})
     assert state.tab_was_heard()

@@ -16,6 +16,7 @@ from pages.parts.datasets import OWN
 from pages.parts.doubts import VOTES
 
 MOST = 500  # judgements, half a kilobyte each: all of them travel with each new one
+KEY = "kept by the tab"
 
 _tab = st.components.v2.component(
     "tab",
@@ -45,10 +46,10 @@ def remember(asked: bool = False) -> None:
     def hear() -> None:
         state.hear_tab()
         with suppress(TypeError, ValueError, KeyError, RecursionError):  # no page of ours has sent it
-            state.bring_back(*_unpacked(st.session_state["tab"]["before"]))
+            state.bring_back(*_unpacked(st.session_state[KEY]["before"]))
 
     _tab(
-        key="tab",
+        key=KEY,
         data={"kept": _packed(), "visit": state.visit(), "heard": state.tab_was_heard(), "asked": asked},
         on_before_change=hear,
     )
