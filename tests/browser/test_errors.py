@@ -271,7 +271,7 @@ def test_the_report_that_is_taken_away_stands_by_itself_with_every_mistake(open_
     assert not faults
 
 
-def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_images(open_page):
+def test_a_lasso_on_the_map_fills_the_gallery_and_its_link_brings_the_same_images(open_page, evaluation):
     page = open_page("errors?door=Map")
     page.wait_for_function("!!document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?.l2p")
     settle(page)
