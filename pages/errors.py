@@ -45,6 +45,7 @@ def show_summary(card: Card, answers: Answered) -> None:
 
 
 def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
+    buttons = st.container(horizontal=True, gap="xsmall")
     page = partial(
         whole_report,
         card,
@@ -53,9 +54,9 @@ def show_report(card: Card, answers: Answered, rival: Rival | None) -> None:
         st.session_state.get("colours", COLOURS[0]),
         rival,
         state.votes_of(answers.name),
-        choose_threshold(),
+        choose_threshold("The HTML report says how far the model can be trusted with this in mind."),
     )
-    with st.container(horizontal=True, gap="xsmall"):
+    with buttons:
         st.download_button(
             "Every answer as CSV",
             lambda: answers.csv(answers.evaluation),

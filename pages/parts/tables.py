@@ -16,13 +16,13 @@ def headed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_answers(answers: Iterable[tuple[Card, Prediction]], what: str) -> None:
-    """What several models answer: the digit that each finds likeliest, and what it says with its limits in mind."""
+    """What several models answer: what each says with its limits in mind, and the digit that it finds likeliest."""
     rows = [
         {
             "Model": card.name,
+            "In words": prediction.in_words,
             "Likeliest": str(int(prediction.probabilities.argmax())),
             "Confidence": percent(prediction.confidence),
-            "In words": prediction.in_words,
             # Shares of other images than MNIST's do not stand beside these.
             "Test": f"{card.test.accuracy:.2%}" if card.data == "mnist" else "–",
         }

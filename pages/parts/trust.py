@@ -55,7 +55,7 @@ def show_trust(evaluation: pd.DataFrame) -> None:
     )
 
 
-def choose_threshold() -> float:
+def choose_threshold(why: str | None = None) -> float:
     return st.slider(
         "**Answer only when at least so sure**",
         0.0,
@@ -66,6 +66,7 @@ def choose_threshold() -> float:
         key="above",
         persist_state="session",
         bind="query-params",
+        help=why,
     )
 
 
