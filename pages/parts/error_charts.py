@@ -50,7 +50,7 @@ def confidence_chart(right: np.ndarray, wrong: np.ndarray) -> go.Figure:
             hovertemplate=f"%{{y:,}} {name}, about %{{x:.0%}} sure<extra></extra>",
         )
     figure.update_layout(height=300, bargap=0.1, legend={"orientation": "h", "y": 1.14, "x": 0})
-    figure.update_xaxes(title="how sure", range=[0, 1], tickformat=".0%", fixedrange=True)
+    figure.update_xaxes(title="how sure", range=[0, 1.02], tickformat=".0%", fixedrange=True)
     figure.update_yaxes(
         title="images", type="log", range=[-0.3, 4.2], tickvals=[1, 10, 100, 1000, 10000], fixedrange=True
     )
