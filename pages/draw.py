@@ -17,7 +17,6 @@ from pages.parts.tables import show_answers
 
 PAPER_IS_EMPTY = "Write one digit, as large or as small as you like, anywhere on the paper."
 PICTURE_IS_EMPTY = "A picture of one digit is read best: dark ink on light paper, or the other way round."
-HAD_TO = "If it had to name one: "
 
 
 def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
@@ -29,7 +28,9 @@ def show_answer(prediction: Prediction, classifier: DigitClassifier) -> None:
             st.caption(PAPER_IS_EMPTY if paper else PICTURE_IS_EMPTY)
         else:
             shares = " · ".join(f"{digit}: {percent(probability)}" for digit, probability in prediction.top(3))
-            st.caption("  \n".join(filter(None, [prediction.reason, HAD_TO * (prediction.digit is None) + shares])))
+            if prediction.digit is None:
+                shares = f"If it had to name one: {shares}"
+            st.caption("  \n".join(filter(None, [prediction.reason, shares])))
     with sees:
         st.image(png(prediction.image, 6), width=140, alt="The drawing as the model sees it, 28 by 28 pixels.")
         st.caption("What the model sees")
