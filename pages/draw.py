@@ -87,7 +87,9 @@ def show_judging(ink: bytes, prediction: Prediction, classifier: DigitClassifier
             key="right",
             disabled=judged is not None and judged.label == prediction.digit,
         )
-        with st.popover("It is a digit" if turned_away else "It is something else", icon=":material/edit:"):
+        asks = "It is a digit" if turned_away else "It is something else"
+        # Under another key it is another popover, which is closed: it has been answered, or is about other ink.
+        with st.popover(asks, icon=":material/edit:", key=f"something else {mark} {judged and judged.label}"):
             st.caption("What did you write?")
             with st.container(horizontal=True, gap="xxsmall"):
                 for digit in range(10):

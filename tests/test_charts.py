@@ -138,6 +138,13 @@ def test_the_threshold_marker_lies_on_the_curve():
     assert line.y[0] == pytest.approx(100 * (evaluation["label"] != evaluation["digit"]).mean())
 
 
+@pytest.mark.parametrize(("least", "ticks"), [(0.99, ".1%"), (0.9, ".0%")])
+def test_no_two_ticks_of_the_share_answered_say_the_same(least, ticks):
+    curve = pd.DataFrame({"answered": [1.0, least], "right": [0.99, 1.0], "threshold": [0.0, 0.9]})
+    axis = threshold_chart(curve, curve.iloc[0]).layout.xaxis
+    assert (axis.tickformat, axis.range[0]) == (ticks, pytest.approx(least - 0.02))
+
+
 def test_an_answer_is_drawn_where_its_group_was_right_and_as_often():
     groups = pd.DataFrame({"confidence": [0.55, 0.95], "accuracy": [0.5, 0.9], "images": [20, 80]})
     even, model = reliability_chart(groups).data

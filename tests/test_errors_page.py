@@ -363,6 +363,18 @@ def test_a_broken_mnist_is_a_sentence_and_the_numbers_stand(monkeypatch):
     assert len(captions(app)) == min(50, count(app)) > 0
 
 
+def test_another_archive_can_be_brought_where_no_picture_of_the_first_can_be_used():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.txt", "no picture")
+    app = open_page(data="Your own")
+    app.file_uploader(key="archive").upload("none.zip", file.getvalue(), "application/zip").run()
+    assert any("No picture of none" in text.value for text in app.markdown)
+    next(button for button in app.button if button.label == "Bring another").click().run()
+    app.file_uploader(key="archive").upload("second.zip", zipped([5]), "application/zip").run()
+    assert any(r"1 picture of second\.zip" in text.value for text in app.markdown)
+
+
 def test_another_archive_has_no_verdict_of_the_one_before():
     app = open_page(data="Your own", further="Right or mislabelled?")
     app.file_uploader(key="archive").upload("first.zip", zipped([5, 5, 5, 5]), "application/zip").run()

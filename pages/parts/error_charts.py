@@ -79,7 +79,8 @@ def threshold_chart(curve: pd.DataFrame, here: pd.Series) -> go.Figure:
     )
     figure.update_layout(height=300, legend={"orientation": "h", "y": 1.14, "x": 0})
     least = float(curve["answered"].iloc[-1])
-    figure.update_xaxes(title="answered", range=[max(0.0, least - 0.02), 1.005], tickformat=".0%", fixedrange=True)
+    ticks = ".1%" if least > 0.96 else ".0%"  # so that no two say the same
+    figure.update_xaxes(title="answered", range=[max(0.0, least - 0.02), 1.005], tickformat=ticks, fixedrange=True)
     figure.update_yaxes(title="% wrong of those", rangemode="tozero", fixedrange=True)
     return plain(figure)
 

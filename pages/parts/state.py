@@ -471,6 +471,8 @@ def forget_votes(place: str) -> None:
 def keep_archive(pictures: Pictures | None, name: str = "") -> None:
     st.session_state["own"] = (name, pictures) if pictures else None
     st.session_state["own logits"] = {}
+    if not pictures:  # a page that ends early, since no picture could be used, has left the uploader its file
+        st.session_state.pop("archive", None)
 
 
 def archive() -> tuple[str, Pictures] | None:

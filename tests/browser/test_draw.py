@@ -200,7 +200,7 @@ def count_as(page: Page, digit: int, opened_by: str, said: str) -> None:
     page.get_by_role("button", name=opened_by).click()
     button(page, f"is_{digit}").click()
     expect(page.get_by_text(said)).to_be_visible()
-    page.keyboard.press("Escape")
+    expect(page.get_by_text("What did you write?")).not_to_be_visible()
 
 
 def take_drawings(page: Page) -> dict[str, bytes]:
