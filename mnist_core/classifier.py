@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mnist_core.architectures import DIGITS, SIDE
 from mnist_core.checkpoints import CHECKPOINTS, Card, Limits, load_checkpoint, preferred_checkpoint
-from mnist_core.ink import Ink, InkError
+from mnist_core.ink import Ink, InkError, as_array
 from mnist_core.preprocess import Pipeline, Step, Trace
 from mnist_core.verdicts import Verdict, judge, softmax
 from mnist_core.words import with_article
@@ -97,13 +97,19 @@ class DigitClassifier:
         return cls(*load_checkpoint(preferred_checkpoint(folder) if name is None else name, folder))
 
     def predict(self, ink: Ink) -> Prediction:
-        """Ink is a path, bytes of a file, a PIL image or an array: grey, RGB or RGBA, any size, either polarity."""
+        """Ink is a path, bytes of a file, a PIL image or an array, also as a tensor or nested lists: grey, RGB or RGBA,
+        any size, either polarity.
+        """
         return self.judge([self.pipeline.run(ink)])[0]
 
     def predict_batch(self, inks: Iterable[Ink], batch_size: int = 256) -> list[Prediction]:
+        """An array holds its pictures along the first axis, or MNIST's 784 numbers of each in a row."""
         shape = getattr(inks, "shape", None)
+        if shape is not None and len(shape) == 2 and shape[1] == SIDE * SIDE:
+            inks = as_array(inks).reshape(-1, SIDE, SIDE)
+            shape = None
         is_picture = shape is not None and (len(shape) < 3 or len(shape) == 3 and shape[-1] <= 4)
-        if isinstance(inks, str | bytes | PathLike | Image.Image) or hasattr(inks, "read") or is_picture:
+        if isinstance(inks, str | bytes | bytearray | PathLike | Image.Image) or hasattr(inks, "read") or is_picture:
             raise InkError("predict_batch takes several inks, such as a list of them. Give a single one to predict.")
         predictions: list[Prediction] = []
         traces: list[Trace] = []

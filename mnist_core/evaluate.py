@@ -254,6 +254,7 @@ class Answers(NamedTuple):
     labels: np.ndarray
     logits: np.ndarray
     names: list[str] | list[int] | None = None  # of their files, or their numbers where these do not begin at 0
+    unread: int = 0  # labelled pictures beside these, which are broken or blank
 
 
 def ask(classifier: DigitClassifier, data: str, folder: Path) -> Answers:
@@ -271,9 +272,15 @@ def ask(classifier: DigitClassifier, data: str, folder: Path) -> Answers:
 def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Answers:
     if not folder.is_dir():
         raise CommandError(f"There is no folder {folder}.")
+    tried: list[float] = []  # told once after each labelled picture, read or not
     try:
         with tqdm(total=100, unit="%", disable=None, desc="Through the pipeline") as bar:
-            pictures = read_folder(folder, lambda share: bar.update(round(100 * share) - bar.n))
+
+            def tell(share: float) -> None:
+                tried.append(share)
+                bar.update(round(100 * share) - bar.n)
+
+            pictures = read_folder(folder, tell)
     except ArchiveError as error:
         raise CommandError(str(error)) from None
     for skipped in pictures.skipped:
@@ -282,7 +289,7 @@ def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Ans
         told = "It needs folders named 0 to 9, or pictures and a CSV with the line `file,label` on top"
         raise CommandError(f"No labelled picture in {folder} can be used. {told}.")
     logits = infer(classifier.model, to_tensor(pictures.images))
-    return Answers(str(folder), pictures.labels, logits, pictures.names)
+    return Answers(str(folder), pictures.labels, logits, pictures.names, len(tried) - len(pictures.names))
 
 
 def report(card: Card, answers: Answers, listed: int) -> dict:
@@ -309,6 +316,9 @@ def report(card: Card, answers: Answers, listed: int) -> dict:
             .to_dict("records")
         ],
     }
+    if answers.unread:
+        figures["unread"] = answers.unread
+        figures["accuracy_with_unread"] = score.correct / (score.total + answers.unread)
     if answers.what.startswith(DATA["mnist"]) and len(evaluation) == TEST_IMAGES:
         figures["accuracy_by_corrected_labels"] = accuracy(corrected(evaluation)).accuracy
     if card.limits:
@@ -324,6 +334,11 @@ def in_words(figures: dict) -> str:
         f"{figures['accuracy']:.2%} right ({interval})",
         f"{figures['mistakes']:,} wrong of {figures['images']:,}",
     ]
+    if unread := figures.get("unread"):
+        lines.append(
+            f"{unread:,} of {figures['images'] + unread:,} pictures could not be read and are not counted; "
+            f"{figures['accuracy_with_unread']:.2%} of all were read right."
+        )
     if "accuracy_by_corrected_labels" in figures:
         lines.append(f"{figures['accuracy_by_corrected_labels']:.2%} by the labels that reviewers corrected")
     lines += [f"{100 * figures['calibration_error']:.2f} points expected calibration error"]

@@ -4,6 +4,7 @@ The picture is float32, height x width, 0 to 1. What cannot be read raises `InkE
 """
 
 import io
+import math
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 50_000_000
@@ -31,7 +33,11 @@ MAX_RUNS = 4_000_000  # pixels of such a BMP
 MAX_PARTS = 2_000  # a photograph that knows its depths has hundreds
 ROUNDING = 0.01  # how far computed ink may stray beyond its range
 
-Ink = str | PathLike | bytes | BinaryIO | Image.Image | np.ndarray
+BLOCK = 3  # pixels a side, from which on equal ones are one that was enlarged
+FEWEST = 8  # pixels a side of what shows a digit
+ROWS = {784: 28, 64: 8}  # pictures that tables hold as a row each: MNIST's and scikit-learn's, and their side
+
+Ink = str | PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image | ArrayLike
 Facts = dict[str, Any]
 
 
@@ -70,33 +76,79 @@ def files_in(folder: str | PathLike, tell: Callable[[str, str], None]) -> Iterat
 
 
 def grey(ink: Ink) -> tuple[np.ndarray, Facts]:
-    if isinstance(ink, np.ndarray):
-        return _read_array(ink)
+    picture, facts = _read_ink(ink)
+    return _without_blocks(picture), facts
+
+
+def _without_blocks(picture: np.ndarray) -> np.ndarray:
+    """A picture of few pixels that was enlarged as blocks, in its own pixels: no stroke is as broad as a block. Where
+    there are but two levels of grey the blocks may be strokes."""
+    block = math.gcd(*picture.shape)
+    for rows in (picture, picture.T):
+        if block < BLOCK:
+            return picture
+        changes = np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1)) + 1
+        block = math.gcd(block, *changes.tolist())
+    small = picture[::block, ::block]
+    is_enlarged = block >= BLOCK and min(small.shape) >= FEWEST and len(np.unique(small)) > 2
+    return np.ascontiguousarray(small) if is_enlarged else picture
+
+
+def _read_ink(ink: Ink) -> tuple[np.ndarray, Facts]:
     if isinstance(ink, Image.Image):
         return _read(ink, "The picture")
-    if isinstance(ink, bytes):
-        return _read(io.BytesIO(ink), "The file")
+    if isinstance(ink, bytes | bytearray | memoryview):
+        return _read(io.BytesIO(bytes(ink)), "The file")
     if isinstance(ink, str | PathLike):
         return _read(ink, Path(ink).name or repr(str(ink)))
+    if isinstance(ink, list | tuple) or hasattr(ink, "__array__"):
+        return _read_array(as_array(ink))
     if hasattr(ink, "read"):
         return _read(ink, "The file")
     raise InkError(f"Ink is a picture, an array or a file of a picture, not {type(ink).__name__}.")
 
 
+def as_array(ink: ArrayLike) -> np.ndarray:
+    """Nested lists, tensors of torch and all that knows how to become an array."""
+    if isinstance(ink, list | tuple) and any(isinstance(i, Image.Image) or getattr(i, "ndim", 0) > 1 for i in ink):
+        raise InkError("This is a list of pictures. Give it to predict_batch, or one of them to predict.")
+    try:
+        return np.asarray(ink.detach().cpu() if hasattr(ink, "detach") else ink)
+    except Exception:  # what becomes an array fails in ways of its own
+        kind = type(ink).__name__
+        raise InkError(f"This {kind} is no array of numbers. All its rows must be of one length.") from None
+
+
 def _read_array(array: np.ndarray) -> tuple[np.ndarray, Facts]:
+    array = _height_first(array)
     facts = {"mode": f"array of {array.dtype}", "size": array.shape[1::-1]}
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or not array.size:
-        raise InkError(f"An array of ink is height x width, alone or with 1 to 4 channels, not {array.shape}.")
     if array.dtype.kind not in "buif":
         raise InkError(f"Ink is made of numbers, not of {array.dtype}.")
     _ensure_size(array.shape[1], array.shape[0])
-    array = array[..., 0] if array.ndim == 3 and channels == 1 else array
     if array.dtype != np.uint8:
         array = _in_range(array)
-        if channels > 1:
+        if array.ndim == 3:
             array = np.uint8(np.round(array * 255))
     return _brightness(Image.fromarray(np.ascontiguousarray(array))), facts
+
+
+def _height_first(array: np.ndarray) -> np.ndarray:
+    """Height x width, of colours with the channels behind, whatever the order that libraries have them in."""
+    told = f"An array of ink is height x width, alone or with 1 to 4 channels, not {array.shape}."
+    if array.ndim == 1:
+        raise InkError(f"{told} Give a row of numbers its shape first, such as row.reshape(28, 28).")
+    if array.ndim > 3 and array.shape[1] == 1:
+        raise InkError(f"{told} Give several pictures to predict_batch.")
+    if array.ndim == 4 and len(array) == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] > 4:
+        array = np.moveaxis(array, 0, 2)
+    if array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] > 4 or not array.size:
+        raise InkError(told)
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if array.ndim == 2 and min(array.shape) == 1 and array.size in ROWS:
+        return array.reshape(ROWS[array.size], -1)
+    return array
 
 
 def _in_range(array: np.ndarray) -> np.ndarray:
@@ -104,11 +156,22 @@ def _in_range(array: np.ndarray) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise InkError("The ink holds values that are not numbers (NaN or infinity).")
+    if array.dtype.kind == "f" and low < -ROUNDING and low < high:
+        return _from_negatives(array, low, high)
     deep = array.dtype.kind in "ui" and array.dtype.itemsize in (2, 4) and high > 255  # as Pillow reads 16 bits
     full = 1 if high <= 1 + ROUNDING else 65535 if deep else 255
     if low < -ROUNDING or high > full * (1 + ROUNDING):
         raise InkError("Ink goes from 0 to 1 or from 0 to 255; this has values beyond that.")
     return (array.astype(np.float32) / np.float32(full)).clip(0, 1)
+
+
+def _from_negatives(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    """What was normalised for a network -> float32 in [0, 1]: from -1 to 1, or by a mean and a spread nobody knows."""
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        low, high = -1.0, 1.0
+    scale = max(-low, high)  # the span of the largest floats is none
+    array = (array / scale).astype(np.float32)
+    return ((array - np.float32(low / scale)) / np.float32(high / scale - low / scale)).clip(0, 1)
 
 
 def _read(source: str | PathLike | BinaryIO | Image.Image, name: str) -> tuple[np.ndarray, Facts]:

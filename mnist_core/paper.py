@@ -11,6 +11,8 @@ from mnist_core.ink import Facts
 from mnist_core.surroundings import border, otsu, without_frame, without_margin, without_table
 
 PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
+FRAMED_SIDE = 24  # smaller ones have no room for a frame around a digit
+FAINTEST = 0.1  # of the way from black to white, by which ink stands out from its paper
 SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet; a stroke along one side is less
 
 
@@ -76,7 +78,10 @@ def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, 
     level, noise = _paper(picture, threshold)
     facts |= {"level": level, "noise": noise}
     if min(picture.shape) < PHOTOGRAPH_SIDE:
-        return (picture - level).clip(0) if level else picture, facts
+        picture = (picture - level).clip(0) if level else picture
+        if min(picture.shape) >= FRAMED_SIDE:
+            picture, facts["frame"] = without_frame(picture)
+        return picture, facts
     even = np.abs(_block_floors(picture) - level) <= 2 / 255
     if noise <= 2 / 255 and even.mean() >= 0.75:
         picture = (picture - level).clip(0) if level else picture
@@ -109,7 +114,7 @@ def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, f
     threshold = otsu(smooth.clip(0, 1))
     level, noise = _paper(smooth, threshold)
     written = smooth[smooth > threshold]
-    if not written.size or written.mean() - level < max(0.2, 6 * noise):
+    if not written.size or written.mean() - level < max(FAINTEST, 6 * noise):
         return np.zeros_like(picture), threshold
     full = float(np.percentile(written, 75))
     low = max(softness * threshold, level + 3 * noise)

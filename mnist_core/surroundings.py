@@ -58,7 +58,7 @@ def without_margin(picture: np.ndarray, light: np.ndarray) -> tuple[np.ndarray, 
         top, left, bottom, right = box_of(~page)
         part, inner = picture[top:bottom, left:right], ~page[top:bottom, left:right]
         # Strokes seldom go straight along all four sides; where they do, as in a square 0, they leave room within.
-        if inner.mean() <= 0.6 or inner.size <= 0.1 * page.size or min(inner.shape) < LEAST or inner.all():
+        if inner.mean() <= 0.6 or inner.size <= 0.02 * page.size or min(inner.shape) < LEAST or inner.all():
             continue
         corners = _round_corners(inner)
         if inner.size == page.size and not corners.any():

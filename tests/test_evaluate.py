@@ -370,6 +370,34 @@ def test_the_command_tells_the_figures_of_a_folder_and_what_it_left_out(save_unt
     assert f"{100 * figures['calibration_error']:.2f} points expected calibration error" in out
 
 
+def test_labelled_pictures_that_could_not_be_read_stand_in_the_figures(save_untrained, own_digits, tmp_path, capsys):
+    save_untrained("small")
+    Image.new("L", (50, 50), 255).save(own_digits / "1" / "blank.png")
+    Image.new("L", (50, 50), 255).save(own_digits / "nobody's.png")  # of no label
+    assert main(["small", "--json", str(own_digits), "--checkpoints", str(tmp_path)]) == 1
+    figures = json.loads(capsys.readouterr().out)
+    right = figures["images"] - figures["mistakes"]
+    assert (figures["images"], figures["unread"], figures["accuracy_with_unread"]) == (5, 2, right / 7)
+    line = f"2 of 7 pictures could not be read and are not counted; {right / 7:.2%} of all were read right."
+    assert main(["small", str(own_digits), "--checkpoints", str(tmp_path)]) == 1
+    assert line in capsys.readouterr().out.splitlines()
+    for name in ("7/cut.png", "1/blank.png"):
+        (own_digits / name).unlink()
+    main(["small", "--json", str(own_digits), "--checkpoints", str(tmp_path)])
+    assert "unread" not in json.loads(capsys.readouterr().out)
+    main(["small", str(own_digits), "--checkpoints", str(tmp_path)])
+    assert "could not be read" not in capsys.readouterr().out
+
+
+def test_the_share_of_all_counts_what_was_not_read_as_not_right():
+    labels = np.arange(10).repeat(3) % 10
+    answers = Answers("made up", labels, np.eye(10)[labels], None, 30)
+    figures = report(SimpleNamespace(name="small", limits=None), answers, 10)
+    assert (figures["accuracy"], figures["accuracy_with_unread"]) == (1, 0.5)
+    line = "30 of 60 pictures could not be read and are not counted; 50.00% of all were read right."
+    assert line in in_words(figures)
+
+
 def test_the_command_tells_the_accuracy_of_the_card_for_what_the_model_was_tested_on(capsys):
     card = list_checkpoints()[0][0]
     assert main([card.name, "--json", "--mistakes", "3"]) == 0

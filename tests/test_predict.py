@@ -16,7 +16,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from mnist_core import DigitClassifier, InkError, predict
@@ -367,10 +369,23 @@ def test_from_python_a_batch_gives_the_answers_of_its_pictures_one_by_one_in_the
 def test_from_python_a_batch_of_one_ink_that_is_in_no_list_is_refused(models, pictures):
     classifier, path = DigitClassifier.load(folder=models), pictures / "seven.png"
     arrays = (SEVEN, SEVEN[..., :3], SEVEN[..., 0])
+    arrays += tuple(torch.tensor(array) for array in arrays) + (np.zeros((28, 28)), bytearray(path.read_bytes()))
     for ink in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()), Image.fromarray(SEVEN), *arrays):
         with pytest.raises(InkError, match="several inks"):
             classifier.predict_batch(ink)
     assert len(classifier.predict_batch(np.stack([SEVEN[..., 0], SEVEN[..., 0]]))) == 2
+
+
+def test_from_python_a_batch_is_also_one_array_of_pictures_or_of_rows(models):
+    classifier = DigitClassifier.load(folder=models)
+    small = np.stack([np.asarray(Image.fromarray(SEVEN).convert("L").resize((28, 28))), np.eye(28, dtype=np.uint8)])
+    expected = [answer.image for answer in classifier.predict_batch(list(small))]
+    rows = small.reshape(2, 784)
+    pictures = (small, small[:, None], small[..., None], torch.tensor(small), torch.tensor(small)[:, None] / 255)
+    for inks in (*pictures, rows, torch.tensor(rows), pd.DataFrame(rows)):
+        answers = classifier.predict_batch(inks)
+        np.testing.assert_allclose([answer.image for answer in answers], expected, atol=1.01 / 255)
+    assert classifier.predict_batch(rows[:0]) == []
 
 
 def test_a_prediction_is_like_itself_alone_and_counts_no_digits_below_none(models):

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -152,6 +153,19 @@ def test_mnist_enlarged_ten_times_by_repeating_pixels_comes_back(mnist_test):
     images = mnist_test.images[::100]
     back = [HOUSE.run(np.kron(image, np.ones((10, 10), dtype=np.uint8))).image for image in images]
     assert difference(np.stack(back), images / 255) <= 0.002
+
+
+def test_a_coarse_scan_enlarged_as_blocks_is_the_scan_itself_on_paper_of_either_kind():
+    for scan in embedded_digits()[:20]:
+        for ink in (scan, 255 - scan):
+            blocks = np.kron(ink, np.ones((10, 10), dtype=np.uint8))
+            np.testing.assert_array_equal(HOUSE.run(blocks).image, HOUSE.run(ink).image)
+
+
+def test_a_drawing_of_bars_keeps_its_pixels():
+    ink = np.zeros((200, 200), dtype=np.uint8)
+    ink[50:70, 50:150] = 255
+    assert HOUSE.run(ink)["grey"].output.shape == (200, 200)
 
 
 def test_mnist_enlarged_ten_times_smoothly_comes_back(mnist_test):
@@ -415,11 +429,30 @@ def test_a_tile_with_rounded_corners_is_read_as_its_canvas(radius, margin, trans
     np.testing.assert_array_equal(trace.image, HOUSE.run(WHITE_PAGE).image)
 
 
+@pytest.mark.parametrize("margins", [((4, 9), (30, 2)), ((40, 60), (50, 50))], ids=["narrow", "broad"])
 @pytest.mark.parametrize("number", range(10))
-def test_a_small_image_on_a_white_page_is_read_as_it_is_alone(number):
+def test_a_small_image_on_a_white_page_is_read_as_it_is_alone(number, margins):
     row = np.uint8(255 * HOUSE.run(embedded_digits()[number]).image)
-    trace = HOUSE.run(np.pad(row, ((4, 9), (30, 2)), constant_values=255))
+    trace = HOUSE.run(np.pad(row, margins, constant_values=255))
     np.testing.assert_array_equal(trace.image, HOUSE.run(row).image)
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_a_frame_around_a_small_image_is_none_of_it(number):
+    row = np.uint8(255 * HOUSE.run(embedded_digits()[number]).image)
+    framed = HOUSE.run(np.pad(np.pad(255 - row, 1, constant_values=0), 1, constant_values=255))
+    assert framed["background"].facts["frame"]
+    np.testing.assert_array_equal(framed.image, HOUSE.run(row).image)
+
+
+@pytest.mark.parametrize("grain", [1, 3])
+def test_a_pencil_that_is_hardly_darker_than_its_paper_is_read(grain):
+    rng = np.random.default_rng(0)
+    ink = 1 - render(place(SEVEN, 150, (140, 140)), 14, finer=2)[..., 0] / 255
+    paper = np.uint8(np.round(230 - 45 * ink + rng.normal(0, grain, ink.shape)))
+    faint, clear = HOUSE.run(paper), HOUSE.run(np.uint8(255 * ink))
+    assert faint["background"].facts["paper"] == "photographed"
+    assert difference(faint.image, clear.image) < 0.04
 
 
 def test_a_block_of_ink_and_a_square_zero_are_no_canvas():
@@ -640,6 +673,53 @@ LOSSY_PICTURES = {
 }
 
 
+COLOURS = np.ascontiguousarray(np.moveaxis(canvas()[..., :3], 2, 0))
+ARRAYS = {
+    "tensor": torch.tensor(grey_canvas()),
+    "tensor with a channel in front": torch.tensor(grey_canvas())[None] / 255,
+    "tensor that learns": (torch.tensor(grey_canvas())[None] / 255).requires_grad_(),
+    "tensor of colours": torch.tensor(COLOURS) / 255,
+    "batch of one tensor of colours": torch.tensor(COLOURS)[None] / 255,
+    "nested lists": grey_canvas().tolist(),
+    "tuple of rows": tuple(grey_canvas()),
+    "data frame": pd.DataFrame(grey_canvas()),
+    "bytearray of a file": bytearray(PICTURES["PNG"]),
+    "view of a file": memoryview(PICTURES["PNG"]),
+    "channel in front": grey_canvas()[None],
+    "colours in front": COLOURS,
+    "colours and alpha in front": np.moveaxis(canvas(), 2, 0),
+    "batch of one": grey_canvas()[None, ..., None],
+    "-1 to 1": grey_canvas() / 127.5 - 1,
+    "half floats of -1 to 1": (grey_canvas() / 127.5 - 1).astype(np.float16),
+    "tensor of colours of -1 to 1": torch.tensor(COLOURS) / 127.5 - 1,
+    "normalised": (grey_canvas() / 255 - MEAN) / STD,
+    "normalised tensor": ((torch.tensor(grey_canvas()) / 255 - MEAN) / STD)[None],
+    "floats of almost any size": (grey_canvas() - 127.5) * 1e306,
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_an_array_gives_the_same_image_in_whatever_form_a_library_has_it(kind):
+    np.testing.assert_allclose(HOUSE.run(ARRAYS[kind]).image, HOUSE.run(canvas()).image, atol=1.01 / 255)
+
+
+@pytest.mark.parametrize("side", [28, 8])
+def test_a_row_of_a_table_is_the_square_that_was_laid_flat(side):
+    square = np.random.default_rng(0).integers(0, 256, (side, side)).astype(np.uint8)
+    frame = pd.DataFrame(square.reshape(1, -1), columns=[f"pixel{number}" for number in range(side * side)])
+    for row in (square.reshape(1, -1), square.reshape(-1, 1), square.reshape(1, 1, -1), frame):
+        np.testing.assert_array_equal(grey(row)[0], grey(square)[0])
+
+
+def test_a_picture_of_faint_ink_from_minus_1_to_1_keeps_its_range():
+    np.testing.assert_allclose(grey(np.array([[-0.5, 0.0], [0.5, 0.2]]))[0], [[0.25, 0.5], [0.75, 0.6]], atol=1e-6)
+
+
+def test_a_picture_one_pixel_high_is_no_batch_of_one_and_colours_behind_stay_there():
+    for height in (1, 3, 4):
+        assert grey(np.zeros((height, 40, 3)))[0].shape == (height, 40)
+
+
 @pytest.mark.parametrize("kind", PICTURES)
 def test_ink_of_every_kind_gives_the_same_image(kind):
     np.testing.assert_allclose(HOUSE.run(PICTURES[kind]).image, HOUSE.run(canvas()).image, atol=1.01 / 255)
@@ -792,7 +872,21 @@ def test_a_file_that_the_system_refuses_is_told_in_its_words_and_not_called_brok
         (np.zeros((0, 30)), "height x width"),
         (np.zeros((30, 30, 5)), "1 to 4 channels"),
         (np.zeros((1, 1, 28, 28)), "height x width"),
+        (np.zeros((2, 28, 28, 1)), "height x width"),
+        (torch.zeros(5, 1, 28, 28), "predict_batch"),
         (np.zeros(784), "height x width"),
+        (np.zeros(784), "reshape"),
+        (np.float64(7), "height x width"),
+        ([], "height x width"),
+        ([[0, 1], [0]], "one length"),
+        ([[None, 1], [0, 1]], "numbers"),
+        ([["7", "1"], ["1", "7"]], "numbers"),
+        ([grey_canvas()], "list of pictures"),
+        ([GREY], "list of pictures"),
+        (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "numbers"),
+        (torch.full((28, 28), torch.nan), "NaN"),
+        (np.where(grey_canvas() > 127, -np.inf, 1), "NaN or infinity"),
+        (grey_canvas().astype(int) - 9, "from 0 to 1 or from 0 to 255"),
         (Image.new("L", (0, 5)), "no pixels"),
         (None, "NoneType"),
         (7, "int"),
