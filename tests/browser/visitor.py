@@ -1,6 +1,8 @@
 """What a visitor does on a page: draws with a mouse or a finger and reads the answer."""
 
-from playwright.sync_api import Page, expect
+from contextlib import suppress
+
+from playwright.sync_api import Page, TimeoutError, expect
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
@@ -83,9 +85,14 @@ def canvas_box(page: Page) -> dict:
 def pick_by_keyboard(page: Page, name: str, text: str) -> None:
     """Of a list with a field to type into, what is left at its top."""
     field = page.get_by_role("combobox", name=name)
-    field.focus()
-    field.fill(text)  # in one piece: of single keys a busy machine loses some
-    expect(page.get_by_role("option").first).to_contain_text(text)
+    option = page.get_by_role("option").first
+    for _ in range(4):  # a list that opens while its page is drawn anew closes again
+        field.fill("")
+        field.fill(text)  # in one piece: of single keys a busy machine loses some
+        with suppress(TimeoutError):
+            option.wait_for(timeout=5000)
+            break
+    expect(option).to_contain_text(text)
     page.keyboard.press("Enter")
 
 
