@@ -272,15 +272,9 @@ def ask(classifier: DigitClassifier, data: str, folder: Path) -> Answers:
 def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Answers:
     if not folder.is_dir():
         raise CommandError(f"There is no folder {folder}.")
-    tried: list[float] = []  # told once after each labelled picture, read or not
     try:
         with tqdm(total=100, unit="%", disable=None, desc="Through the pipeline") as bar:
-
-            def tell(share: float) -> None:
-                tried.append(share)
-                bar.update(round(100 * share) - bar.n)
-
-            pictures = read_folder(folder, tell)
+            pictures = read_folder(folder, lambda share: bar.update(round(100 * share) - bar.n))
     except ArchiveError as error:
         raise CommandError(str(error)) from None
     for skipped in pictures.skipped:
@@ -289,7 +283,8 @@ def ask_folder(classifier: DigitClassifier, folder: Path, faults: Faults) -> Ans
         told = "It needs folders named 0 to 9, or pictures and a CSV with the line `file,label` on top"
         raise CommandError(f"No labelled picture in {folder} can be used. {told}.")
     logits = infer(classifier.model, to_tensor(pictures.images))
-    return Answers(str(folder), pictures.labels, logits, pictures.names, len(tried) - len(pictures.names))
+    unread = sum(skipped.label is not None for skipped in pictures.skipped)
+    return Answers(str(folder), pictures.labels, logits, pictures.names, unread)
 
 
 def report(card: Card, answers: Answers, listed: int) -> dict:

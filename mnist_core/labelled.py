@@ -46,6 +46,7 @@ class ArchiveError(Exception):
 class Skipped:
     name: str
     reason: str
+    label: int | None = None  # of a picture that is blank or broken
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _read(
             if trace.blank:
                 raise InkError(trace.blank)
         except InkError as error:
-            skipped.append(Skipped(file.name, str(error)))
+            skipped.append(Skipped(file.name, str(error), label))
         else:
             names.append(file.name)
             images.append(to_rows(trace.image))
