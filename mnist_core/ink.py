@@ -136,10 +136,12 @@ def _height_first(array: np.ndarray) -> np.ndarray:
     """Height x width, of colours with the channels behind, whatever the order that libraries have them in."""
     told = f"An array of ink is height x width, alone or with 1 to 4 channels, not {array.shape}."
     if array.ndim == 1:
-        raise InkError(f"{told} Give a row of numbers its shape first, such as row.reshape(28, 28).")
-    if array.ndim > 3 and array.shape[1] == 1:
-        raise InkError(f"{told} Give several pictures to predict_batch.")
-    if array.ndim == 4 and len(array) == 1:
+        array = array[None]
+        if array.size not in ROWS:
+            raise InkError(f"{told} Give a row of numbers its shape first, such as row.reshape(28, 28).")
+    if array.ndim == 4:
+        if len(array) > 1:
+            raise InkError(f"{told} Give several pictures to predict_batch.")
         array = array[0]
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] > 4:
         array = np.moveaxis(array, 0, 2)

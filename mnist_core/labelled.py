@@ -37,6 +37,10 @@ MAX_UNPACKED = 200_000_000
 MAX_MEGAPIXELS = 1_000  # of all pictures together
 MAX_DIRECTORY = 1_000_000  # bytes of the archive's own list of files
 
+FOLDER = re.compile("(?:(?:digit|class|label|number)[ _-]?)?([0-9])", re.IGNORECASE)
+LABEL = re.compile(r"([0-9])(?:\.0)?")  # numbers with gaps among them are written with a point
+COLUMNS = {"file": ("file", "filename", "file_name", "image", "path"), "label": ("label", "digit", "class")}
+
 
 class ArchiveError(Exception):
     """An archive of which nothing can be used; the message says why, in a sentence for the person who brought it."""
@@ -238,10 +242,10 @@ def _label(files: list[_File], table_bytes: int, skipped: list[Skipped]) -> Iter
         if row not in rows:
             if is_picture(file.path):
                 skipped.append(Skipped(file.name, f"It has no row in {table.name}."))
-        elif not re.fullmatch("[0-9]", label := rows.pop(row)):
+        elif not (digit := LABEL.fullmatch(label := rows.pop(row))):
             skipped.append(Skipped(file.name, f"Its label is {brief(label)!r}, which is no digit."))
         else:
-            yield file, int(label)
+            yield file, int(digit[1])
     for missing in islice(rows, MAX_MISSING):
         skipped.append(Skipped(brief(missing), "It stands in the CSV, and there is no such file left."))
     if len(rows) > MAX_MISSING:
@@ -254,9 +258,10 @@ def _read_table(table: _File, limit: int) -> dict[str, str]:
         text = table.read(limit).decode("utf-8-sig", errors="replace")
         reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text))
         header = [cell.strip().lower() for cell in next(reader, [])]
-        if not {"file", "label"} <= {*header}:
+        known = [[header.index(name) for name in names if name in header] for names in COLUMNS.values()]
+        if not all(known):
             raise ArchiveError(f"{table.name} does not begin with the line `file,label`.")
-        file, label = header.index("file"), header.index("label")
+        file, label = (columns[0] for columns in known)
         labels: dict[str, dict[str, None]] = {}
         for row in reader:
             if len(row) > max(file, label) and row[file].strip():
@@ -274,9 +279,9 @@ def _delimiter(text: str) -> str:
 
 
 def _folder_label(path: str) -> int | None:
-    """The innermost folder that is named like a digit."""
-    folders = path.split("/")[:-1]
-    return next((int(folder) for folder in reversed(folders) if re.fullmatch("[0-9]", folder)), None)
+    """The innermost folder that is named like a digit, 7 or digit_7."""
+    named = (FOLDER.fullmatch(folder) for folder in reversed(path.split("/")[:-1]))
+    return next((int(digit[1]) for digit in named if digit), None)
 
 
 def _path(filename: str) -> str:

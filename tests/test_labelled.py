@@ -49,6 +49,14 @@ def test_pictures_come_as_the_pipeline_makes_them():
         np.testing.assert_allclose(image / 255, Pipeline().run(ink).image, atol=1e-6)
 
 
+def test_a_folder_may_say_before_its_digit_what_it_is_and_nothing_else():
+    folders = {"7": 7, "digit_7": 7, "Class 1": 1, "label-0": 0, "number9": 9, "digit_3/run 1": 3}
+    others = ("run3", "digit_12", "digit_", "7s", "-7", "\u0667")
+    pictures = read_archive(pack({f"{folder}/a.png": as_png(SEVEN) for folder in (*folders, *others)}))
+    assert dict(zip(pictures.names, pictures.labels, strict=True)) == {f"{k}/a.png": v for k, v in folders.items()}
+    assert {*reasons(pictures)} == {f"{folder}/a.png" for folder in others}
+
+
 def test_a_row_of_a_csv_that_names_no_file_is_no_row():
     pictures = read_archive(pack({"a.png": as_png(SEVEN), "labels.csv": "file,label\na.png,7\n,\n,\n"}))
     assert (pictures.names, pictures.skipped) == (["a.png"], [])
@@ -73,7 +81,14 @@ def test_a_csv_gives_the_labels_wherever_it_lies():
 
 
 @pytest.mark.parametrize(
-    "table", ["File;Label\na.png;7\n", " LABEL , file \n7,a.png\n", "\ufefffile,label\r\na.png, 7\r\n"]
+    "table",
+    [
+        "File;Label\na.png;7\n",
+        " LABEL , file \n7,a.png\n",
+        "\ufefffile,label\r\na.png, 7\r\n",
+        ",Filename,Class\n0,a.png,7.0\n",
+        "image,digit,label,file\nb.png,1,7,a.png\n",
+    ],
 )
 def test_a_csv_is_read_as_spreadsheets_write_it(table):
     pictures = read_archive(pack({"a.png": as_png(SEVEN), "labels.csv": table}))
@@ -293,7 +308,7 @@ def test_a_zip_cut_or_altered_anywhere_never_ends_in_another_error():
             assert len(pictures.names) == len(pictures.images) == len(pictures.labels)
 
 
-@pytest.mark.parametrize("table", ["name,digit\na.png,7\n", "", "\x00\x01\x02"])
+@pytest.mark.parametrize("table", ["name,digit\na.png,7\n", "file,number\na.png,7\n", "", "\x00\x01\x02"])
 def test_a_csv_without_its_first_line_is_told(table):
     with pytest.raises(ArchiveError, match="file,label"):
         read_archive(pack({"labels.csv": table, "a.png": as_png(SEVEN)}))

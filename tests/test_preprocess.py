@@ -689,6 +689,7 @@ ARRAYS = {
     "colours in front": COLOURS,
     "colours and alpha in front": np.moveaxis(canvas(), 2, 0),
     "batch of one": grey_canvas()[None, ..., None],
+    "batch of one as a network takes it": torch.tensor(grey_canvas())[None, None] / 255,
     "-1 to 1": grey_canvas() / 127.5 - 1,
     "half floats of -1 to 1": (grey_canvas() / 127.5 - 1).astype(np.float16),
     "tensor of colours of -1 to 1": torch.tensor(COLOURS) / 127.5 - 1,
@@ -707,7 +708,8 @@ def test_an_array_gives_the_same_image_in_whatever_form_a_library_has_it(kind):
 def test_a_row_of_a_table_is_the_square_that_was_laid_flat(side):
     square = np.random.default_rng(0).integers(0, 256, (side, side)).astype(np.uint8)
     frame = pd.DataFrame(square.reshape(1, -1), columns=[f"pixel{number}" for number in range(side * side)])
-    for row in (square.reshape(1, -1), square.reshape(-1, 1), square.reshape(1, 1, -1), frame):
+    flat = square.ravel()
+    for row in (flat, flat.tolist(), frame.iloc[0], flat[None], flat[:, None], flat[None, None], frame):
         np.testing.assert_array_equal(grey(row)[0], grey(square)[0])
 
 
@@ -871,11 +873,11 @@ def test_a_file_that_the_system_refuses_is_told_in_its_words_and_not_called_brok
         (np.full((30, 30), "7"), "numbers"),
         (np.zeros((0, 30)), "height x width"),
         (np.zeros((30, 30, 5)), "1 to 4 channels"),
-        (np.zeros((1, 1, 28, 28)), "height x width"),
+        (np.zeros((1, 1, 1, 28, 28)), "height x width"),
         (np.zeros((2, 28, 28, 1)), "height x width"),
         (torch.zeros(5, 1, 28, 28), "predict_batch"),
-        (np.zeros(784), "height x width"),
-        (np.zeros(784), "reshape"),
+        (np.zeros(785), "height x width"),
+        (np.zeros(785), "reshape"),
         (np.float64(7), "height x width"),
         ([], "height x width"),
         ([[0, 1], [0]], "one length"),
