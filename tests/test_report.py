@@ -73,6 +73,7 @@ def test_the_report_names_its_day_and_its_weights(card, answers, monkeypatch):
     monkeypatch.setattr("pages.parts.report.date", SimpleNamespace(today=lambda: date(2026, 2, 3)))
     page = whole_report(card, answers)
     assert " 2026-02-03.</p>" in page
+    assert "in this visit" not in page, "who is sent the report is in none"
     assert f"<p>SHA-256 of the weights: {card.sha256}</p>" in page
 
 

@@ -23,7 +23,7 @@ MNIST, SCANS, OWN = "MNIST test", "Scanned digits", "Your own"
 WHAT = {
     MNIST: "10,000 test images that no model was trained on.",
     SCANS: "1,797 digits of other writers, scanned at 8 x 8 pixels, from scikit-learn: is a model good beyond MNIST?",
-    OWN: "Your labelled pictures, through the same pipeline as a drawing. They stay in this visit.",
+    OWN: "Your labelled pictures, through the same pipeline as a drawing.",
 }
 
 
@@ -151,6 +151,7 @@ def show_archive() -> None:
             max_upload_size=50,
             help=f"At most {MAX_PICTURES:,} pictures of one digit each and 50 MB. What cannot be read is told by name.",
         )
+        st.caption("They stay in this visit.")
         if file:
             _take_in(file)
         return
