@@ -10,8 +10,8 @@ from scipy import ndimage
 from mnist_core.ink import Facts
 from mnist_core.surroundings import border, otsu, without_frame, without_margin, without_table
 
-PHOTOGRAPH_SIDE = 64  # smaller pictures show nothing of their paper
-FRAMED_SIDE = 24  # smaller ones have no room for a frame around a digit
+PHOTOGRAPH_SIDE = 64  # smaller pictures show little of their paper
+PAPER_SIDE = 24  # smaller ones have no room for any around a digit
 FAINTEST = 0.1  # of the way from black to white, by which ink stands out from its paper
 SURROUNDED = 0.5  # of its border, and a clean picture is looked at for a sheet; a stroke along one side is less
 
@@ -30,7 +30,9 @@ def polarity(picture: np.ndarray, paper: str = "auto") -> tuple[np.ndarray, Fact
         # over the edge and one that fills its picture are both understood.
         is_light = border(light) + light.mean() > 1
     else:
-        is_light = _strays_to_dark(bare)
+        # Where what is light is broader than any pen, and what is dark is not, there is no shadow to mislead.
+        broad = max(bare.shape) // 5
+        is_light = (_has_room(light, broad) and not _has_room(~light, broad)) or _strays_to_dark(bare)
     facts["paper"] = "light" if is_light else "dark"
     return (1 - picture if is_light else picture), facts
 
@@ -77,19 +79,21 @@ def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, 
         threshold = otsu(picture)
     level, noise = _paper(picture, threshold)
     facts |= {"level": level, "noise": noise}
-    if min(picture.shape) < PHOTOGRAPH_SIDE:
-        picture = (picture - level).clip(0) if level else picture
-        if min(picture.shape) >= FRAMED_SIDE:
-            picture, facts["frame"] = without_frame(picture)
-        return picture, facts
-    even = np.abs(_block_floors(picture) - level) <= 2 / 255
-    if noise <= 2 / 255 and even.mean() >= 0.75:
-        picture = (picture - level).clip(0) if level else picture
-    else:
+    side, photographed = min(picture.shape), False
+    if side >= PHOTOGRAPH_SIDE:
+        even = np.abs(_block_floors(picture) - level) <= 2 / 255
+        photographed = noise > 2 / 255 or even.mean() < 0.75
+    elif side >= PAPER_SIDE:
+        photographed = noise > 4 / 255
+    if photographed:
         facts["paper"] = "photographed"
         picture, facts["threshold"] = _lift_off_paper(picture, softness)
-    picture, facts["frame"] = without_frame(picture)
-    picture, facts["ruled lines"] = _without_ruled_lines(picture, facts["paper"] == "photographed")
+    elif level:
+        picture = (picture - level).clip(0)
+    if side >= PAPER_SIDE:
+        picture, facts["frame"] = without_frame(picture)
+    if side >= PHOTOGRAPH_SIDE:
+        picture, facts["ruled lines"] = _without_ruled_lines(picture, photographed)
     return picture, facts
 
 
@@ -101,6 +105,11 @@ def _paper(picture: np.ndarray, threshold: float) -> tuple[float, float]:
     paper = picture[picture <= threshold]
     level = np.median(paper)
     return float(level), float(np.median(np.abs(paper - level)) * 1.4826)
+
+
+def _has_room(mask: np.ndarray, side: int) -> bool:
+    """Whether a square of so many pixels a side fits into a mask."""
+    return bool(ndimage.minimum_filter(mask.view(np.uint8), side, mode="constant").any())
 
 
 def _block_floors(picture: np.ndarray) -> np.ndarray:
@@ -123,12 +132,14 @@ def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, f
 
 def _without_light(picture: np.ndarray) -> np.ndarray:
     """What no pen is wide enough to cover is light; opening keeps even the edge of a hard shadow."""
-    wide = max(picture.shape) * 4 // 25
+    wide, around = max(picture.shape) * 4 // 25, 21
+    if _has_room(picture > otsu(picture.clip(0, 1)), wide // 2):  # the pen is broad, or a shadow is as dark as ink
+        wide, around = 2 * wide, 2 * around - 1
     light = ndimage.grey_opening(picture, (wide, wide), mode="nearest")
     ink = (picture - light) / (1 - light).clip(0.1)
     # Towards a border the opening falls short of light that grows; what it missed varies slowly.
     small = Image.fromarray(ink).resize((64, 64), Image.Resampling.BOX)
-    missed = ndimage.percentile_filter(np.asarray(small), 30, size=21, mode="nearest")
+    missed = ndimage.percentile_filter(np.asarray(small), 30, size=around, mode="nearest")
     missed = Image.fromarray(ndimage.gaussian_filter(missed, 4, mode="nearest"))
     return ink - np.asarray(missed.resize(picture.shape[::-1], Image.Resampling.BILINEAR))
 

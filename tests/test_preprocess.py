@@ -339,6 +339,20 @@ def test_a_digit_that_fills_its_photograph_is_no_table(strokes, width, dark):
     assert (facts["table"], facts["frame"]) == (False, False)
 
 
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE])
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("width", [20, 50, 80, 90])
+@pytest.mark.parametrize("light", [0.0, 0.4])
+def test_a_broad_pen_in_a_photograph_reads_like_a_drawing(strokes, dark, width, light):
+    side = 480
+    drawn = render(place(strokes, 300, (side / 2, side / 2)), width, side, finer=1)
+    picture = np.where(dark, drawn[..., 0], 255 - drawn[..., 0]) / 255 * 0.75 + 0.15
+    uneven = picture * np.linspace(1, 1 - light, side) + np.random.default_rng(3).normal(0, 0.015, picture.shape)
+    trace = BY_PARTS_OF_A_PIXEL.run(uneven.clip(0, 1))
+    assert trace["background"].facts["paper"] == "photographed"
+    assert difference(trace.image, BY_PARTS_OF_A_PIXEL.run(drawn).image) <= 0.04
+
+
 def square(low: float, high: float) -> list[list[tuple[float, float]]]:
     return [[(low, low), (high, low), (high, high), (low, high), (low, low)]]
 
