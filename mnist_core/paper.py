@@ -86,8 +86,11 @@ def background(picture: np.ndarray, softness: float = 0.5) -> tuple[np.ndarray, 
     elif side >= PAPER_SIDE:
         photographed = noise > 4 / 255
     if photographed:
-        facts["paper"] = "photographed"
-        picture, facts["threshold"] = _lift_off_paper(picture, softness)
+        lifted, facts["threshold"] = _lift_off_paper(picture, softness)
+        # Few pixels of which none stands out say too little to be called empty paper.
+        photographed = side >= PHOTOGRAPH_SIDE or lifted.any()
+    if photographed:
+        facts["paper"], picture = "photographed", lifted
     elif level:
         picture = (picture - level).clip(0)
     if side >= PAPER_SIDE:
@@ -132,15 +135,15 @@ def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, f
 
 def _without_light(picture: np.ndarray) -> np.ndarray:
     """What no pen is wide enough to cover is light; opening keeps even the edge of a hard shadow."""
-    wide, around = max(picture.shape) * 4 // 25, 21
+    wide, grid = max(picture.shape) * 4 // 25, 64
     if _has_room(picture > otsu(picture.clip(0, 1)), wide // 2):  # the pen is broad, or a shadow is as dark as ink
-        wide, around = 2 * wide, 2 * around - 1
+        wide, grid = 2 * wide, grid // 2
     light = ndimage.grey_opening(picture, (wide, wide), mode="nearest")
     ink = (picture - light) / (1 - light).clip(0.1)
     # Towards a border the opening falls short of light that grows; what it missed varies slowly.
-    small = Image.fromarray(ink).resize((64, 64), Image.Resampling.BOX)
-    missed = ndimage.percentile_filter(np.asarray(small), 30, size=around, mode="nearest")
-    missed = Image.fromarray(ndimage.gaussian_filter(missed, 4, mode="nearest"))
+    small = Image.fromarray(ink).resize((grid, grid), Image.Resampling.BOX)
+    missed = ndimage.percentile_filter(np.asarray(small), 30, size=21, mode="nearest")
+    missed = Image.fromarray(ndimage.gaussian_filter(missed, grid // 16, mode="nearest"))
     return ink - np.asarray(missed.resize(picture.shape[::-1], Image.Resampling.BILINEAR))
 
 

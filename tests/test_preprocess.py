@@ -353,6 +353,18 @@ def test_a_broad_pen_in_a_photograph_reads_like_a_drawing(strokes, dark, width, 
     assert difference(trace.image, BY_PARTS_OF_A_PIXEL.run(drawn).image) <= 0.04
 
 
+@pytest.mark.parametrize("side", [28, 40, 60])
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE])
+def test_uneven_light_in_a_small_picture_does_not_matter(side, dark, strokes):
+    drawn = Image.fromarray(grey_canvas(strokes, 200, (140, 140), 24)).resize((side, side), Image.Resampling.BOX)
+    ink = 1 - np.asarray(drawn) / 255
+    even = 0.9 - 0.7 * ink if dark else 0.2 + 0.7 * ink
+    lit = BY_PARTS_OF_A_PIXEL.run(even * np.linspace(1, 0.5, side))
+    assert lit["background"].facts["paper"] == "photographed"
+    assert difference(lit.image, BY_PARTS_OF_A_PIXEL.run(even).image) <= 0.05
+
+
 def square(low: float, high: float) -> list[list[tuple[float, float]]]:
     return [[(low, low), (high, low), (high, high), (low, high), (low, low)]]
 
