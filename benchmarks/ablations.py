@@ -97,7 +97,6 @@ def main() -> None:
             "others": int(HOUSE.others * share),
             "scanned": int(HOUSE.scanned * share),
             "epochs": options.epochs,
-            "again": 0.0,  # in so short a run
             "average": 1 - 10 * (1 - HOUSE.average),
         }
         rows[name] = measure(

@@ -136,7 +136,8 @@ def _lift_off_paper(picture: np.ndarray, softness: float) -> tuple[np.ndarray, f
 def _without_light(picture: np.ndarray) -> np.ndarray:
     """What no pen is wide enough to cover is light; opening keeps even the edge of a hard shadow."""
     wide, grid = max(picture.shape) * 4 // 25, 64
-    if _has_room(picture > otsu(picture.clip(0, 1)), wide // 2):  # the pen is broad, or a shadow is as dark as ink
+    dark = picture > otsu(picture.clip(0, 1))
+    if _has_room(dark, wide // 2) and not _has_room(dark, wide * 7 // 5):  # a broad pen, and no shadow
         wide, grid = 2 * wide, grid // 2
     light = ndimage.grey_opening(picture, (wide, wide), mode="nearest")
     ink = (picture - light) / (1 - light).clip(0.1)

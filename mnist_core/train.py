@@ -69,7 +69,6 @@ class Run:
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None = None
     teacher: nn.Module | None = None  # what had been learned from the data alone, where the recipe keeps to it
-    first: nn.Module | None = None  # where the first of two runs from the teacher ended
     history: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -88,13 +87,8 @@ class Run:
 
     @property
     def learned(self) -> nn.Module:
-        """What has been learned so far, in the second of two runs from the teacher by it alone."""
+        """What has been learned so far, as it would be shipped."""
         return self.average.module if self.average else self.model
-
-    @property
-    def ends(self) -> list[nn.Module]:
-        """What the mean of is shipped."""
-        return [self.first, self.learned] if self.first else [self.learned]
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -127,9 +121,8 @@ class Run:
 
     def go_on(self, saved: "Saved") -> None:
         tensors, history = saved
-        for part in ("teacher", "first"):
-            known = any(name.startswith(f"{part}.") for name in tensors)
-            setattr(self, part, copy.deepcopy(self.model).eval() if known else None)
+        known = any(name.startswith("teacher.") for name in tensors)
+        self.teacher = copy.deepcopy(self.model).eval() if known else None
         for part, model in (("model.", self.model), *self._beside()):
             model.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
         for index, parameter in enumerate(self._parameters()):
@@ -148,17 +141,10 @@ class Run:
         self.model.load_state_dict(self.learned.state_dict())
         self.optimizer.state.clear()
 
-    def begin_once_more(self) -> None:
-        """From the teacher, with where that has led to kept as the first end."""
-        self.first = copy.deepcopy(self.learned).eval()
-        for model in (self.model, self.learned):
-            model.load_state_dict(self.teacher.state_dict())
-        self.optimizer.state.clear()
-
     def _beside(self) -> list[tuple[str, nn.Module]]:
         """The models beside the one that learns, and what their tensors' names begin with in a file."""
-        all_of_them = (("average.", self.average), ("teacher.", self.teacher), ("first.", self.first))
-        return [(part, model) for part, model in all_of_them if model]
+        both = (("average.", self.average), ("teacher.", self.teacher))
+        return [(part, model) for part, model in both if model]
 
     def _settings(self) -> dict:
         return json.loads(json.dumps({**asdict(self.recipe), "data": self.data}))
@@ -184,13 +170,10 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         raise TrainingError(f"A batch of {recipe.batch_size} is more than the {own:,} training images.")
     images, labels = (torch.from_numpy(array).to(device) for array in with_own_pen(splits.train, recipe))
     generator = torch.Generator()
-    for number in range(len(run.history), recipe.passes):
+    for epoch in range(len(run.history), recipe.epochs):
         started = time.perf_counter()
-        if alone and number == alone:
+        if alone and epoch == alone:
             run.begin_again()
-        if number == recipe.epochs:
-            run.begin_once_more()
-        epoch, keep = recipe.epoch_of(number), recipe.keep if number < recipe.epochs else recipe.again
         changes = recipe.augmentation if epoch < alone else recipe.joined or recipe.augmentation
         order = rows_of_pass(own, 0 if epoch < alone else len(images) - own, recipe, epoch)
         batches = len(order) // recipe.batch_size
@@ -198,7 +181,7 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
         generator.manual_seed(_seed(recipe.seed, epoch, rank + 1, 1))  # augmentation
         seen = torch.zeros(3, device=device)  # summed loss, right answers, images
         model.train()
-        with tqdm(range(batches), f"epoch {number + 1:>2}/{recipe.passes}", leave=False, disable=not progress) as bar:
+        with tqdm(range(batches), f"epoch {epoch + 1:>2}/{recipe.epochs}", leave=False, disable=not progress) as bar:
             for batch in bar:
                 rows = order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size][rank::world].to(device)
                 ink = to_images(images[rows])
@@ -207,12 +190,12 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                 tensor = to_tensor(ink).contiguous(memory_format=torch.channels_last)
                 logits = model(tensor)
                 ours = rows < own
-                strayed = departure(run.teacher, tensor[ours], logits[ours]) if run.teacher and keep else 0
+                strayed = departure(run.teacher, tensor[ours], logits[ours]) if run.teacher and recipe.keep else 0
                 if recipe.others:
                     logits = F.pad(logits, (0, 1))  # an eleventh logit, always 0, that none of the ten is right
                 loss = F.cross_entropy(logits, labels[rows])
                 run.optimizer.zero_grad(set_to_none=True)
-                (loss + keep * (strayed / len(rows))).backward()
+                (loss + recipe.keep * (strayed / len(rows))).backward()
                 rate = recipe.rate(epoch + (batch + 1) / batches)
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
@@ -232,10 +215,10 @@ def fit(run: Run, splits: Splits, progress: bool = False) -> Iterator[dict]:
                     dist.broadcast(buffer, 0)
         mean_loss, share, _ = (seen / seen[2]).tolist()
         if not math.isfinite(mean_loss):
-            raise TrainingError(f"The loss is no number any more in epoch {number + 1}. Try a lower --learning-rate.")
+            raise TrainingError(f"The loss is no number any more in epoch {epoch + 1}. Try a lower --learning-rate.")
         validation = evaluate(splits.validation.labels, infer(run.learned, to_tensor(splits.validation.images)))
         row = {
-            "epoch": number + 1,
+            "epoch": epoch + 1,
             "train_loss": round(mean_loss, 5),
             "train_accuracy": round(share, 5),
             "validation_loss": round(float(validation["loss"].mean()), 5),
@@ -298,13 +281,9 @@ def _score(model: nn.Module, split: Labelled) -> tuple:
 
 def shipped(run: Run, splits: Splits) -> tuple[nn.Module, dict, Limits | None]:
     """What is shipped of a finished run, and where it stops being sure: all from validation images alone."""
-    recipe, ends, arguments = run.recipe, run.ends, run.recipe.arguments
-    if isinstance(run.model, HouseNet):
-        ends, arguments = [end.fold() for end in ends], {**arguments, "folded": True}
-    mean = AveragedModel(ends[0], use_buffers=True)
-    for end in ends:
-        mean.update_parameters(end)
-    model = mean.module
+    recipe, model, arguments = run.recipe, run.learned, run.recipe.arguments
+    if isinstance(model, HouseNet):
+        model, arguments = model.fold(), {**arguments, "folded": True}
     if not recipe.others:
         return model, arguments, None
     temperature = fit_temperature(splits.validation.labels, infer(model, to_tensor(splits.validation.images)))
@@ -373,9 +352,9 @@ def choose_device(wanted: str) -> torch.device:
 
 def ensure_room(run: Run, folder: Path) -> None:
     """Fail now, in a sentence, rather than when the first epoch is done."""
-    # Weights, Adam's two averages, their own, the teacher and the first end, while the file they replace is still
-    # there; and the checkpoint itself.
-    kept = 3 + bool(run.average) + bool(run.recipe.epochs_alone) + (run.recipe.passes > run.recipe.epochs)
+    # Weights, Adam's two averages, their own and the teacher, while the file they replace is still there; and the
+    # checkpoint itself.
+    kept = 3 + bool(run.average) + bool(run.recipe.epochs_alone)
     needed = parameter_count(run.model) * 4 * (2 * kept + 2) + 2_000_000
     try:
         if folder.exists() and not folder.is_dir():
@@ -412,7 +391,7 @@ def first_does(task: Callable[[], Any]) -> Any:
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     rows = [
-        f"  {name:14} {r.passes:>3} epochs   batches of {r.batch_size}"
+        f"  {name:14} {r.epochs:>3} epochs   batches of {r.batch_size}"
         f"   learning rate {r.learning_rate:g}   seed {r.seed}"
         for name, r in RECIPES.items()
     ]
@@ -523,7 +502,7 @@ def train(options: argparse.Namespace) -> Card | None:
             with writing(options.out, GO_ON):
                 run.save(state)
             print(
-                f"epoch {row['epoch']:>3}/{recipe.passes}   loss {row['train_loss']:.4f}"
+                f"epoch {row['epoch']:>3}/{recipe.epochs}   loss {row['train_loss']:.4f}"
                 f"   accuracy {row['train_accuracy']:7.2%}   validation {row['validation_accuracy']:7.2%}"
                 f"   {row['seconds']:6.1f} s",
                 flush=True,

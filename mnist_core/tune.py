@@ -234,8 +234,7 @@ def try_one(trial: "Trial", recipe: Recipe, options: argparse.Namespace, splits:
     knobs = draw_knobs(trial, recipe.architecture, batches)
     started, accuracy = time.perf_counter(), 0.0
     try:
-        tried = replace(turned(recipe, knobs), epochs=options.epochs, again=0.0)  # one end tells enough
-        run = Run.start(tried, options.data, choose_device("auto"))
+        run = Run.start(replace(turned(recipe, knobs), epochs=options.epochs), options.data, choose_device("auto"))
         for row in fit(run, splits):
             accuracy = row["validation_accuracy"]
             trial.set_user_attr("seconds", round(time.perf_counter() - started, 1))

@@ -17,6 +17,7 @@ Verdict = Literal["digit", "unsure", "not a digit", "blank"]
 COVERAGE = 0.99  # of validation digits have their label among the candidates
 ACCEPTED = 0.995  # of validation digits have evidence enough for a digit
 KNOWN = 0.9995  # of validation digits have evidence enough not to be turned away
+ENOUGH = 1 / 3  # of the probability makes a candidate in any case: two of more than a half there cannot be
 
 
 class Judgement(NamedTuple):
@@ -65,12 +66,13 @@ def fit_limits(labels: np.ndarray, logits: np.ndarray, changed: np.ndarray, othe
     """Limits from validation digits, from the same digits changed as in training, and from things that are no digit.
 
     `changed` stands for the hands of people who write worse than any of MNIST's writers: the smallest share of the
-    probability that still makes a candidate is set so that COVERAGE of these have their label among the candidates.
+    probability that still makes a candidate is set so that at least COVERAGE of these have their label among the
+    candidates.
     """
     shares = np.sort(softmax(changed)[np.arange(len(labels)), labels])
     # The conformal rank: with one more image of the same kind, the promise holds for that one too.
     rank = int(np.floor((len(labels) + 1) * (1 - COVERAGE)))
-    candidate = float(shares[max(rank, 1) - 1])
+    candidate = min(float(shares[max(rank, 1) - 1]), ENOUGH)
     proofs = np.sort(evidence(logits))
     digit, perhaps = (float(np.quantile(proofs, 1 - share)) for share in (ACCEPTED, KNOWN))
     limits = Limits(digit=digit, perhaps=perhaps, candidate=candidate)

@@ -13,7 +13,7 @@ from mnist_core.checkpoints import load_answers
 from mnist_core.classifier import DigitClassifier, infer
 from mnist_core.data import Labelled, Splits, load_embedded_digits
 from mnist_core.pen import coarse_scan, written_digits
-from mnist_core.recipes import RECIPES, Recipe
+from mnist_core.recipes import Recipe
 from mnist_core.train import Run, fit, rows_of_pass, save_result, with_own_pen
 
 
@@ -76,7 +76,7 @@ def test_a_coarse_scan_fills_the_box_of_the_house_and_is_smoother_than_its_image
 
 
 def trained(data: Labelled, **settings) -> Run:
-    run = Run.start(Recipe(**{"architecture": "mlp", "batch_size": 100} | settings), "embedded", torch.device("cpu"))
+    run = Run.start(Recipe("mlp", batch_size=100, **settings), "embedded", torch.device("cpu"))
     list(fit(run, splits_of(data)))
     return run
 
@@ -134,51 +134,19 @@ def test_a_run_that_keeps_to_what_the_data_taught_stays_nearer_to_it(data):
     assert distance(keep=10.0) < 0.7 * distance(keep=0.0)
 
 
-def test_a_second_run_of_the_part_with_all_ends_as_it_would_have_as_the_first(data):
-    once = {"epochs": 4, "written": 200, "alone": 0.5, "average": 0.9}
-    both = trained(data, **once, keep=2.0, again=5.0)
-    for end, keep in zip(both.ends, (2.0, 5.0), strict=True):
-        (alone,) = trained(data, **once, keep=keep).ends
-        for name, tensor in alone.state_dict().items():
-            assert torch.equal(end.state_dict()[name], tensor), (keep, name)
-    assert [row["epoch"] for row in both.history] == [1, 2, 3, 4, 5, 6]
-    rates = [row["learning_rate"] for row in both.history]
-    assert rates[2:4] == rates[4:]
-
-
-def test_a_recipe_whose_data_are_never_alone_has_no_part_to_run_again():
-    recipe = Recipe("mlp", epochs=4, again=5.0)
-    assert (recipe.passes, [recipe.epoch_of(number) for number in range(4)]) == (4, [0, 1, 2, 3])
-    assert RECIPES["house"].passes == 56 + 36
-
-
-def test_what_is_shipped_of_two_ends_is_the_mean_of_their_weights(data, monkeypatch):
-    monkeypatch.setattr(train, "HELD_WRITTEN", 100)
-    recipe = {"epochs": 2, "batch_size": 50, "written": 50, "alone": 0.5, "keep": 1.0, "again": 9.0}
-    for architecture in ("mlp", "house"):
-        run = trained(data, architecture=architecture, **recipe)
-        ends = [end.fold() if architecture == "house" else end for end in run.ends]
-        model, _, _ = train.shipped(run, splits_of(data))
-        for name, tensor in model.state_dict().items():
-            first, second = (end.state_dict()[name] for end in ends)
-            assert not torch.equal(first, second), name
-            torch.testing.assert_close(tensor, (first + second) / 2)
-
-
-def test_a_resumed_run_still_has_its_teacher_and_its_first_end(data, tmp_path):
-    recipe = Recipe("mlp", epochs=4, batch_size=100, written=200, alone=0.5, keep=2.0, again=5.0, average=0.9)
+def test_a_resumed_run_still_has_its_teacher(data, tmp_path):
+    recipe = Recipe("mlp", epochs=4, batch_size=100, written=200, alone=0.5, keep=2.0, average=0.9)
     splits = splits_of(data)
     whole, stopped, resumed = (Run.start(recipe, "embedded", torch.device("cpu")) for _ in range(3))
     list(fit(whole, splits))
-    for row in fit(stopped, splits):
+    for row, _ in zip(fit(stopped, splits), range(3), strict=False):
         stopped.save(tmp_path / f"{row['epoch']}")
-    for epoch in (1, 5, 3, 2, 4):  # 5 knows the first end and 3 the teacher, and those after them are not to keep it
+    for epoch in (1, 3, 2):  # 3 knows the teacher, and 2 is not to keep it
         resumed.go_on(resumed.read(tmp_path / f"{epoch}"))
-        assert (resumed.teacher is None, resumed.first is None) == (epoch < 3, epoch < 5)
+        assert (resumed.teacher is None) == (epoch < 3)
         list(fit(resumed, splits))
-        for end, known in zip(resumed.ends, whole.ends, strict=True):
-            for name, tensor in known.state_dict().items():
-                assert torch.equal(end.state_dict()[name], tensor), (epoch, name)
+        for name, tensor in whole.learned.state_dict().items():
+            assert torch.equal(resumed.learned.state_dict()[name], tensor), (epoch, name)
 
 
 def test_what_is_shipped_of_the_house_is_its_average_folded_with_temperature_and_limits(data, tmp_path, monkeypatch):

@@ -379,10 +379,9 @@ def test_the_room_that_is_asked_for_is_enough_for_what_a_run_writes(story, stopp
         ensure_room(Run.start(RECIPES["mlp"], "embedded", CPU), stopped_run)
 
 
-def test_the_room_that_is_asked_for_is_enough_for_an_average_a_teacher_and_a_first_end_too(tmp_path, monkeypatch):
+def test_the_room_that_is_asked_for_is_enough_for_an_average_and_a_teacher_too(tmp_path, monkeypatch):
     data = Labelled(*(array[:40] for array in load_embedded_digits()))
-    recipe = Recipe("mlp", epochs=2, batch_size=20, alone=0.5, keep=2.0, again=4.0, average=0.9)
-    run = Run.start(recipe, "embedded", CPU)
+    run = Run.start(Recipe("mlp", epochs=2, batch_size=20, alone=0.5, keep=2.0, average=0.9), "embedded", CPU)
     list(fit(run, Splits(data, data, data)))
     run.save(tmp_path / "state")
     usage = shutil.disk_usage(tmp_path)
@@ -533,16 +532,16 @@ def learn_together(rank: int, meeting: str, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     data = Labelled(*(array[:40] for array in load_embedded_digits()))
-    recipe = Recipe("batchnorm_cnn", epochs=2, batch_size=20, alone=0.5, keep=2.0, again=4.0, average=0.9)
+    recipe = Recipe("batchnorm_cnn", epochs=2, batch_size=20, alone=0.5, keep=2.0, average=0.9)
     run = Run.start(recipe, "embedded", CPU)
     list(fit(run, Splits(data, data, data)))
     run.save(Path(folder) / str(rank))
     dist.destroy_process_group()
 
 
-def test_two_processes_end_with_the_same_statistics_teacher_and_first_end(tmp_path):
+def test_two_processes_end_with_the_same_statistics_and_the_same_teacher(tmp_path):
     torch.multiprocessing.spawn(learn_together, (str(tmp_path / "meeting"), str(tmp_path)), nprocs=2)
     first, second = (load_file(tmp_path / rank) for rank in "01")
-    assert {"teacher", "first", "average", "model"} <= {name.partition(".")[0] for name in first}
+    assert {"teacher", "average", "model"} <= {name.partition(".")[0] for name in first}
     for name, tensor in first.items():
         assert torch.equal(tensor, second[name]), name

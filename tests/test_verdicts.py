@@ -13,7 +13,7 @@ from mnist_core.checkpoints import Limits
 from mnist_core.classifier import DigitClassifier, Prediction, infer
 from mnist_core.pen import written_digits, written_others
 from mnist_core.preprocess import to_tensor
-from mnist_core.verdicts import ACCEPTED, COVERAGE, KNOWN, evidence, fit_limits, fit_temperature, judge, softmax
+from mnist_core.verdicts import ACCEPTED, COVERAGE, ENOUGH, KNOWN, evidence, fit_limits, fit_temperature, judge, softmax
 
 LIMITS = Limits(digit=4.0, perhaps=1.0, candidate=0.2)
 
@@ -98,6 +98,15 @@ def test_of_a_few_digits_each_has_its_label_among_the_candidates():
     labels, changed = digits_that_are_sometimes_doubtful(np.random.default_rng(4), count=50)
     limits = fit_limits(labels, changed, changed, changed)
     assert limits.candidate == softmax(changed)[np.arange(50), labels].min()
+
+
+def test_where_hardly_a_digit_is_doubtful_two_can_still_be_candidates():
+    labels = np.arange(400) % 10
+    clear = 12.0 * np.eye(10)[labels]
+    limits = fit_limits(labels, clear, clear, clear)
+    assert limits.candidate == ENOUGH
+    seven_or_one = np.log([[1e-9, 0.36, *[1e-9] * 5, 0.64, 1e-9, 1e-9]]) + 30
+    assert judge(seven_or_one, limits) == [("unsure", (7, 1))]
 
 
 def test_a_digit_whose_share_is_the_limit_itself_is_a_candidate():
