@@ -325,14 +325,25 @@ def test_the_table_under_a_sheet_is_told_from_paper_however_the_sheet_lies(numbe
     assert ndimage.label(trace.image > 0.3, np.ones((3, 3)))[1] == 1
 
 
+def cropped(strokes: Strokes, size: float, width: float) -> np.ndarray:
+    """Ink without any paper around it."""
+    ink = 1 - render(place(strokes, size, (240, 240)), width, 480, finer=1)[..., 0] / 255
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+@pytest.mark.parametrize("strokes", [SEVEN, FIVE])
+def test_the_paper_of_a_tight_photograph_of_a_broad_pen_is_light(strokes):
+    ink = cropped(strokes, 300, 60)
+    noisy = 0.9 - 0.75 * ink + np.random.default_rng(3).normal(0, 0.02, ink.shape)
+    assert HOUSE.run(noisy.clip(0, 1))["polarity"].facts["paper"] == "light"
+
+
 @pytest.mark.parametrize("strokes", [SEVEN, FIVE, DOTTED_ZERO])
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("width", [14, 40, 70])
 def test_a_digit_that_fills_its_photograph_is_no_table(strokes, width, dark):
-    side = 480
-    ink = 1 - render(place(strokes, side - 2 * width, (side / 2, side / 2)), width, side, finer=1)[..., 0] / 255
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    tight = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    tight = cropped(strokes, 480 - 2 * width, width)
     picture = 0.9 - 0.75 * tight if dark else 0.15 + 0.75 * tight
     noisy = (picture + np.random.default_rng(3).normal(0, 0.02, picture.shape)).clip(0, 1)
     facts = HOUSE.run(noisy)["background"].facts
