@@ -151,7 +151,7 @@ def show_archive() -> None:
             max_upload_size=50,
             help=f"At most {MAX_PICTURES:,} pictures of one digit each and 50 MB. What cannot be read is told by name.",
         )
-        st.caption("They stay in this visit.")
+        st.caption("Your pictures stay in this visit.")
         if file:
             _take_in(file)
         return
